@@ -1,0 +1,152 @@
+"""What every program shares: its parser, its exit statuses and a quiet TensorFlow.
+
+    0    done
+    1    failure: something went wrong while working
+    2    usage: the command asks for something that can't be done as written
+    130  interrupted by Ctrl-C
+
+Importing this module costs nothing: TensorFlow is loaded by `load_tensorflow`, after the command
+has been read, so that `--help` and a mistyped option answer at once.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+
+from tfvae import components
+
+
+class UsageError(Exception):
+    """A command that can't be carried out as written; exit status 2."""
+
+
+class Failure(Exception):  # noqa: N818 - named for what the user reads
+    """Work that went wrong; exit status 1."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one message, without the usage text above it."""
+
+    def __init__(self, description, **kwargs):
+        super().__init__(
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            **kwargs,
+        )
+
+    def error(self, message):
+        """Raises the message as a `UsageError`."""
+        raise UsageError(f"{message[:1].upper()}{message[1:]}. See `{self.prog} --help`.")
+
+
+def spec_of(family):
+    """Returns an argparse type: the spec of a member of `family`, checked, as text."""
+
+    def read(text):
+        try:
+            return str(components.parse(family, text))
+        except components.SpecError as error:
+            raise UsageError(str(error)) from error
+
+    return read
+
+
+def positive_int(text):
+    """Reads a positive int, for argparse."""
+    return _number(text, int, lambda number: number > 0, "a whole number above 0")
+
+
+def non_negative_int(text):
+    """Reads an int from 0 to 2**31 - 1, for argparse: a seed."""
+    return _number(text, int, lambda n: 0 <= n < 2**31, "a whole number from 0 to 2147483647")
+
+
+def positive_float(text):
+    """Reads a positive finite float, for argparse."""
+    return _number(text, float, lambda number: 0 < number < float("inf"), "a number above 0")
+
+
+def _number(text, kind, fits, rule):
+    with contextlib.suppress(ValueError):
+        number = kind(text)
+        if fits(number):
+            return number
+    raise argparse.ArgumentTypeError(f"expected {rule}, received {text!r}")
+
+
+def run(main):
+    """Runs a program and exits: one message instead of a traceback for what users meet.
+
+    Args:
+        main: Function of the list of arguments.
+    """
+    name = f"python -m {_module_name(main)}"
+    try:
+        main(sys.argv[1:])
+        status = 0
+    except UsageError as error:
+        status = _say(name, error, 2)
+    except (Failure, OSError) as error:
+        status = _say(name, error, 1)
+    except KeyboardInterrupt as error:
+        status = _say(name, error if str(error) else "Interrupted.", 130)
+    except BrokenPipeError:
+        status = 1
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
+    sys.exit(status)
+
+
+@contextlib.contextmanager
+def usage():
+    """Turns a `ValueError` of the library into a `UsageError`: for building what was asked for."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def load_tensorflow():
+    """Imports TensorFlow and TensorFlow Probability without their start-up messages."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    with _quiet_stderr():
+        import tensorflow as tf
+        import tensorflow_probability  # noqa: F401 - loaded here, while it is quiet
+
+        tf.config.list_physical_devices()
+    tf.get_logger().setLevel("ERROR")
+
+
+@contextlib.contextmanager
+def _quiet_stderr():
+    """Holds back what C++ libraries write to standard error; gives it out if the block fails.
+
+    They write before any log level applies, straight to the file descriptor.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def _module_name(main):
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec.name if spec is not None else main.__module__
+
+
+def _say(name, message, status):
+    print(f"{name}: {message}", file=sys.stderr)
+    return status

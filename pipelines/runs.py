@@ -1,0 +1,84 @@
+"""The run directory: what a training run leaves, and how other programs read it."""
+
+import dataclasses
+import json
+import pathlib
+
+from pipelines.cli import UsageError, usage
+
+OPTIONS = "options.json"
+MODEL = "model.keras"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A finished training run.
+
+    Attributes:
+        directory: Where it is.
+        options: The resolved options of the command that made it, by name.
+    """
+
+    directory: pathlib.Path
+    options: dict
+
+    def model(self):
+        """Returns the trained `VAE`."""
+        import keras
+
+        import tfvae.vae  # noqa: F401 - registers the class with Keras
+
+        return keras.models.load_model(self.directory / MODEL)
+
+    def dataset(self):
+        """Returns the `Dataset` it was trained on."""
+        from tfvae import components
+        from tfvae.datasets.base import Dataset
+
+        with usage():
+            return components.build(Dataset, self.options["dataset"])
+
+
+def open_run(directory):
+    """Opens a finished run.
+
+    Args:
+        directory: Path of a run directory.
+
+    Returns:
+        The `Run`.
+
+    Raises:
+        UsageError: If it isn't there, or isn't a finished run.
+    """
+    directory = pathlib.Path(directory)
+    if not (directory / OPTIONS).is_file():
+        raise UsageError(
+            f"RUN is a directory that `python -m pipelines.train` wrote. {directory} "
+            f"{'holds no ' + OPTIONS if directory.is_dir() else 'does not exist'}. "
+            f"{_runs_beside(directory)}"
+        )
+    if not (directory / MODEL).is_file():
+        raise UsageError(
+            f"The run {directory} has not finished: it holds no {MODEL}. Continue it with "
+            f"`python -m pipelines.train --resume --run {directory}`."
+        )
+    return Run(directory, read_options(directory))
+
+
+def read_options(directory):
+    """Returns the options that a run directory records."""
+    path = pathlib.Path(directory) / OPTIONS
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UsageError(
+            f"{path} is damaged: {error}. Take another run, or train again."
+        ) from error
+
+
+def _runs_beside(directory):
+    runs = sorted(path.parent for path in directory.parent.glob(f"*/{OPTIONS}"))
+    if not runs:
+        return "Train one with `python -m pipelines.train`."
+    return f"Runs beside it: {', '.join(str(run) for run in runs)}."

@@ -1,0 +1,1 @@
+"""Data sets: named data as tf.data."""

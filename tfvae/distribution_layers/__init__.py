@@ -1,0 +1,1 @@
+"""Distribution layers: parameter tensors to distributions, for q(z|x) and p(x|z)."""

@@ -1,0 +1,113 @@
+"""The seam between Keras and TensorFlow Probability: parameters in, a distribution out."""
+
+import abc
+import math
+
+import keras
+
+from tfvae import components
+
+
+class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
+    """Reads a tensor of parameters as a distribution: q(z|x) on an encoder, p(x|z) on a decoder.
+
+    A member overrides `params_shape`, `_distribution` and `_sample`.
+
+    Args:
+        event_shape: Shape of one example or code, a tuple of ints or an int.
+
+    Call arguments:
+        params: Float tensor `[batch, *params_shape]`; more axes may stand before the batch.
+
+    Returns:
+        distribution: `tfd.Distribution`, batch shape `[batch]`, event shape `event_shape`.
+
+    Raises:
+        ValueError: If the shape of `params` is another one.
+    """
+
+    #: What the distribution is a density or mass over, for messages: "{0, 1}", "the reals".
+    support = "the reals"
+
+    def __init__(self, event_shape, **kwargs):
+        super().__init__(**kwargs)
+        self.event_shape = check_shape("event_shape", event_shape)
+
+    @property
+    @abc.abstractmethod
+    def params_shape(self):
+        """Shape of the parameters of one example: what the network before it must end with."""
+
+    @abc.abstractmethod
+    def _distribution(self, params):
+        """Returns the distribution; `params` has been checked."""
+
+    @abc.abstractmethod
+    def _sample(self, distribution, seed):
+        """Draws `[batch, *event]` from row seeds int32 `[batch, 2]`."""
+
+    def _in_support(self, x):
+        """Says for a NumPy array whether every value lies in the support."""
+        del x
+        return True
+
+    def call(self, params):  # noqa: D102 - the class docstring has it
+        if tuple(params.shape[-len(self.params_shape) :]) != self.params_shape:
+            raise ValueError(self._wrong_shape(params))
+        return self._distribution(params)
+
+    def sample(self, params, seed):
+        """Draws from the distribution, each row from its own seed.
+
+        Args:
+            params: Float tensor `[batch, *params_shape]`.
+            seed: int32 `[batch, 2]`.
+
+        Returns:
+            Float tensor `[batch, *event_shape]`.
+        """
+        return self._sample(self(params), seed)
+
+    def check_data(self, x):
+        """Refuses data that this distribution gives no density.
+
+        Args:
+            x: NumPy array `[num, *event_shape]`.
+
+        Raises:
+            ValueError: If a value lies outside the support.
+        """
+        if not self._in_support(x):
+            raise ValueError(
+                f"The likelihood `{self.member_name}` is defined for values in {self.support}. "
+                f"Received data with values from {x.min():.6g} to {x.max():.6g}. "
+                f"{self._remedy()}"
+            )
+
+    def _remedy(self):
+        return "Choose a likelihood that fits the data, such as `normal`."
+
+    def _wrong_shape(self, params):
+        size = math.prod(self.params_shape)
+        return (
+            f"`{type(self).__name__}` for event_shape={self.event_shape} reads parameters of "
+            f"shape {('batch', *self.params_shape)}. Received an input of shape "
+            f"{tuple(params.shape)}. End the network before it with `Dense({size})` and "
+            f"`Reshape({self.params_shape})`."
+        )
+
+
+def check_shape(argument, shape):
+    """Returns a shape as a tuple of positive ints.
+
+    Examples:
+        >>> check_shape("event_shape", 16)
+        (16,)
+    """
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    if not sizes or any(type(size) is not int or size < 1 for size in sizes):
+        raise ValueError(
+            f"`{argument}` is a tuple of positive ints without the batch axis, such as "
+            f"(28, 28, 1) or (16,). Received {shape!r}."
+        )
+    return sizes

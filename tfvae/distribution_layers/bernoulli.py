@@ -1,0 +1,64 @@
+"""The Bernoulli, for binary data."""
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae import noise
+from tfvae.distribution_layers.base import DistributionLayer
+
+tfd = tfp.distributions
+
+
+class BernoulliLayer(DistributionLayer, name="bernoulli"):
+    """Reads a tensor of logits as independent Bernoullis.
+
+        p(x | logits) = sigmoid(logits)**x * (1 - sigmoid(logits))**(1 - x),  x in {0, 1}
+
+    Use it as p(x|z) for binary data. Grey values between 0 and 1 have no mass under it: binarize
+    them first.
+
+    Args:
+        event_shape: Shape of one example.
+
+    Call arguments:
+        params: Float tensor `[batch, *event_shape]`, logits.
+
+    Returns:
+        distribution: Batch shape `[batch]`, event shape `event_shape`.
+
+    Raises:
+        ValueError: If the shape of `params` is another one.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> BernoulliLayer(2)(tf.zeros([1, 2])).mean().numpy().tolist()
+        [[0.5, 0.5]]
+
+    References:
+        [1] Kingma and Welling, appendix C.1. https://arxiv.org/abs/1312.6114
+    """
+
+    support = "{0, 1}"
+
+    @property
+    def params_shape(self):
+        """`event_shape`: one logit for each element."""
+        return self.event_shape
+
+    def _distribution(self, params):
+        bernoulli = tfd.Bernoulli(logits=params, dtype=tf.float32)
+        return tfd.Independent(bernoulli, len(self.event_shape))
+
+    def _sample(self, distribution, seed):
+        u = noise.uniform(seed, self.event_shape)
+        return tf.cast(u < distribution.mean(), tf.float32)
+
+    def _in_support(self, x):
+        return bool(np.all((x == 0) | (x == 1)))
+
+    def _remedy(self):
+        return (
+            "Binarize the data, as in `--dataset \"mnist(binarize='dynamic')\"`, or choose "
+            "`--likelihood normal` for real values."
+        )

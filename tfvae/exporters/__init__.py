@@ -1,0 +1,1 @@
+"""Exporters: trained parts to files that other programs load."""

@@ -1,0 +1,1 @@
+"""Networks: tensors to parameter tensors, as functional Keras models."""

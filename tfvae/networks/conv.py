@@ -1,0 +1,76 @@
+"""The convolutional network for images."""
+
+import math
+
+import keras
+
+from tfvae.networks.base import Network, check_activation, check_sizes
+
+
+class Conv(Network, name="conv"):
+    """Strided convolutions down to the code, transposed convolutions back up.
+
+    Each entry of `channels` halves the height and the width. Sizes that are odd, or too small
+    to halve, work: the way up is cropped to the sizes of the way down, so the output has
+    exactly the shape of the event. Fits events `(height, width, channels)`.
+
+    Args:
+        channels: Channels after each halving, from the data to the code.
+        hidden: Size of the dense layer next to the code.
+        kernel_size: Side of each kernel.
+        activation: Name of a Keras activation.
+
+    Raises:
+        ValueError: If a size is not a positive int, the activation is unknown, or the event is
+            not an image.
+    """
+
+    def __init__(self, *, channels=(32, 64), hidden=256, kernel_size=4, activation="relu"):
+        self.channels = check_sizes("channels", channels)
+        (self.hidden,) = check_sizes("hidden", (hidden,))
+        (self.kernel_size,) = check_sizes("kernel_size", (kernel_size,))
+        self.activation = check_activation(activation)
+
+    def encoder(self, event_shape, params_shape):
+        """Returns x `[batch, *event_shape]` -> params `[batch, *params_shape]`."""
+        _check_image(event_shape)
+        inputs = keras.Input(event_shape, name="encoder_input")
+        h = inputs
+        for channels in self.channels:
+            h = keras.layers.Conv2D(channels, self.kernel_size, 2, "same")(h)
+            h = keras.layers.Activation(self.activation)(h)
+        h = keras.layers.Dense(self.hidden, self.activation)(keras.layers.Flatten()(h))
+        params = keras.layers.Dense(math.prod(params_shape))(h)
+        return keras.Model(inputs, keras.layers.Reshape(params_shape)(params), name="encoder")
+
+    def decoder(self, latent_size, params_shape):
+        """Returns z `[batch, latent_size]` -> params `[batch, *params_shape]`."""
+        _check_image(params_shape)
+        sides = [params_shape[:2]]
+        for _ in self.channels:
+            sides.append(tuple(math.ceil(side / 2) for side in sides[-1]))
+        inputs = keras.Input((latent_size,), name="decoder_input")
+        h = keras.layers.Dense(self.hidden, self.activation)(inputs)
+        smallest = (*sides.pop(), self.channels[-1])
+        h = keras.layers.Dense(math.prod(smallest), self.activation)(h)
+        h = keras.layers.Reshape(smallest)(h)
+        for channels in (*self.channels[-2::-1], self.channels[0]):
+            h = keras.layers.Conv2DTranspose(channels, self.kernel_size, 2, "same")(h)
+            h = _crop(h, sides.pop())
+            h = keras.layers.Activation(self.activation)(h)
+        params = keras.layers.Conv2D(math.prod(params_shape[2:]), 3, 1, "same")(h)
+        return keras.Model(inputs, keras.layers.Reshape(params_shape)(params), name="decoder")
+
+
+def _crop(images, sides):
+    """Cuts the last row or column where a transposed convolution doubled an odd side."""
+    extra = [int(have - want) for have, want in zip(images.shape[1:3], sides, strict=True)]
+    return keras.layers.Cropping2D([(0, cut) for cut in extra])(images) if any(extra) else images
+
+
+def _check_image(shape):
+    if len(shape) < 3:
+        raise ValueError(
+            f"The network `conv` reads images: an event shape (height, width, channels). "
+            f"Received {shape}. Use `--network mlp`, which reads any shape."
+        )

@@ -1,0 +1,1 @@
+"""Objectives: bounds on log p(x), in nats, one term for each example."""

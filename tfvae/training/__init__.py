@@ -1,0 +1,1 @@
+"""Training: checkpoints, TensorBoard, progress on the terminal."""

@@ -1,0 +1,319 @@
+"""The variational autoencoder: ties the parts together and trains them."""
+
+import contextlib
+import random
+
+import keras
+import tensorflow as tf
+
+from tfvae import components, noise
+from tfvae.distribution_layers.base import DistributionLayer, check_shape
+from tfvae.evaluation import importance
+from tfvae.networks.base import Network
+from tfvae.objectives.base import Objective
+from tfvae.priors.base import Prior
+
+# Streams of noise: what one stream draws tells nothing of another.
+_TRAIN, _TEST, _SAMPLE, _ELBO, _LIKELIHOOD = range(5)
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class VAE(keras.Model):
+    """A variational autoencoder.
+
+        p(z) p(x|z) is the model, q(z|x) its approximate posterior, and training maximises
+        ELBO(x) = E_q[log p(x|z)] - KL(q(z|x) || p(z))  <=  log p(x)
+
+    A Keras model: `compile`, `fit`, `evaluate`, `predict`, `save` and callbacks work as usual.
+    The loss is the mean over examples of minus the objective's bound, in nats, summed over the
+    event. `predict` and calling the model give reconstructions: the mean of p(x|z) at the mean
+    of q(z|x).
+
+    Args:
+        event_shape: Shape of one example, such as (28, 28, 1) or (16,).
+        latent_size: Length of a code.
+        network: Spec of a network, such as "mlp(hidden=(200, 200), activation='tanh')".
+        posterior: Spec of the distribution layer that makes q(z|x).
+        likelihood: Spec of the distribution layer that makes p(x|z).
+        prior: Spec of the prior p(z).
+        objective: Spec of the bound that training maximises.
+        seed: Int; the initial weights and all noise of training follow from it.
+
+    Raises:
+        ValueError: If a shape, a size, a name or an option is wrong.
+
+    Examples:
+        >>> vae = VAE(event_shape=(8, 8, 1), latent_size=2, network="mlp(hidden=(16,))")
+        >>> vae.compile(optimizer="adam")
+        >>> vae.sample(3, seed=0).shape
+        TensorShape([3, 8, 8, 1])
+
+    References:
+        [1] Kingma and Welling. Auto-encoding variational Bayes. https://arxiv.org/abs/1312.6114
+    """
+
+    def __init__(
+        self,
+        event_shape,
+        latent_size,
+        *,
+        network="mlp",
+        posterior="normal",
+        likelihood="bernoulli",
+        prior="standard_normal",
+        objective="elbo",
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.event_shape = check_shape("event_shape", event_shape)
+        (self.latent_size,) = check_shape("latent_size", latent_size)
+        self.seed = seed
+        self.network = components.build(Network, network)
+        self.objective = components.build(Objective, objective)
+        self.posterior_layer = components.build(DistributionLayer, posterior, self.latent_size)
+        self.likelihood_layer = components.build(DistributionLayer, likelihood, self.event_shape)
+        self.prior_layer = components.build(Prior, prior, self.latent_size)
+        with _initializers_from(seed):
+            self.encoder = self.network.encoder(
+                self.event_shape, self.posterior_layer.params_shape
+            )
+            self.decoder = self.network.decoder(
+                self.latent_size, self.likelihood_layer.params_shape
+            )
+        names = ("loss", *self.objective.metric_names)
+        self._means = [keras.metrics.Mean(name=name) for name in names]
+        self.built = True
+
+    # The parts, as distributions.
+
+    def posterior(self, x):
+        """Returns q(z|x).
+
+        Args:
+            x: Float tensor `[batch, *event_shape]`.
+
+        Returns:
+            distribution: Batch shape `[batch]`, event shape `[latent_size]`.
+        """
+        return self.posterior_layer(self.encoder(x))
+
+    def likelihood(self, z):
+        """Returns p(x|z).
+
+        Args:
+            z: Float tensor `[..., latent_size]`.
+
+        Returns:
+            distribution: Batch shape `[...]`, event shape `event_shape`.
+        """
+        return self.likelihood_layer(self._decode(z))
+
+    def prior(self):
+        """Returns p(z): batch shape `[]`, event shape `[latent_size]`."""
+        return self.prior_layer.distribution(self.posterior)
+
+    # What one asks of a trained model.
+
+    def elbo(self, x, seed=0):
+        """Estimates the evidence lower bound with one sample of z for each example.
+
+        Args:
+            x: Float tensor `[batch, *event_shape]`.
+            seed: Int.
+
+        Returns:
+            elbo: `[batch]`, nats, whatever objective the model is trained with.
+        """
+        x = self._check_examples(x)
+        seeds = noise.row_seeds(noise.seed_of(_ELBO, seed), tf.shape(x)[0])
+        return self._terms(x, seeds, step=0).metrics["elbo"]
+
+    def log_likelihood(self, x, num_samples=5000, seed=0):
+        """Estimates log p(x) from below by importance sampling from q(z|x).
+
+        Args:
+            x: Float tensor `[batch, *event_shape]`.
+            num_samples: Number of samples of z for each example.
+            seed: Int; an example's value depends on it and on the example's place in `x`, not
+                on how the samples are chunked.
+
+        Returns:
+            log_likelihood: `[batch]`, nats.
+
+        References:
+            [1] Burda et al., section 3. https://arxiv.org/abs/1509.00519
+        """
+        x = self._check_examples(x)
+        seeds = noise.row_seeds(noise.seed_of(_LIKELIHOOD, seed), tf.shape(x)[0])
+        return importance.log_likelihood(self, x, seeds, num_samples)
+
+    def sample(self, num, seed=0):
+        """Draws new examples from the model: z ~ p(z), x ~ p(x|z).
+
+        Args:
+            num: Number of examples.
+            seed: Int.
+
+        Returns:
+            x: Float tensor `[num, *event_shape]`.
+        """
+        return self.generate(noise.row_seeds(noise.seed_of(_SAMPLE, seed), num))["x"]
+
+    def generate(self, seed):
+        """Draws new examples, each from its own seed alone.
+
+        Args:
+            seed: int32 `[num, 2]`.
+
+        Returns:
+            Dict of `z` `[num, latent_size]`, and `mean` and `x` `[num, *event_shape]`.
+        """
+        z = self.prior_layer.sample(noise.fold_in(seed, 0))
+        params = self.decoder(z)
+        x = self.likelihood_layer.sample(params, noise.fold_in(seed, 1))
+        return {"z": z, "mean": self.likelihood_layer(params).mean(), "x": x}
+
+    # Keras.
+
+    def call(self, x):
+        """Returns reconstructions `[batch, *event_shape]`: the mean of p(x|z) at the mean of q."""
+        return self.likelihood(self.posterior(x).mean()).mean()
+
+    def compile(self, optimizer="adam", *, loss=None, metrics=None, jit_compile="auto", **kwargs):
+        """Configures training as `keras.Model.compile` does; the loss is the objective's.
+
+        Args:
+            optimizer: Name or instance of a Keras optimizer.
+            loss: Not taken: the model brings its own.
+            metrics: Not taken: the objective reports its terms.
+            jit_compile: Whether XLA compiles the steps. "auto" does, on CPU too, where Keras's
+                own "auto" does not and is slower.
+            **kwargs: `run_eagerly`, `steps_per_execution`, ... of Keras.
+
+        Raises:
+            ValueError: If a loss or metrics are given.
+        """
+        for name, given in (("loss", loss), ("metrics", metrics)):
+            if given is not None:
+                raise ValueError(
+                    f"A VAE brings its own loss and metrics: those of its objective. Received "
+                    f"`{name}={given!r}`. Leave it out, and choose the bound by "
+                    f"`VAE(..., objective='elbo')`."
+                )
+        if jit_compile == "auto":
+            jit_compile = not kwargs.get("run_eagerly", False)
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+
+    @property
+    def metrics(self):
+        """The running means of the loss and of the objective's terms."""
+        return self._means
+
+    def train_step(self, data):
+        """Takes one step of the optimizer on one batch; Keras calls it."""
+        x = self._check_examples(data)
+        step = tf.cast(self.optimizer.iterations, tf.int32)
+        seeds = noise.row_seeds(noise.seed_of(self.seed, _TRAIN, step), tf.shape(x)[0])
+        with tf.GradientTape() as tape:
+            terms = self._terms(x, seeds, step)
+            loss = tf.reduce_mean(-terms.bound)
+            scaled = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        return self._update_means(terms)
+
+    def test_step(self, data):
+        """Evaluates one batch with the same loss as in training; Keras calls it."""
+        x = self._check_examples(data)
+        step = tf.cast(self.optimizer.iterations, tf.int32)
+        # The examples seen so far in this evaluation: the same noise for each evaluation.
+        start = tf.cast(self._means[0].count, tf.int32)
+        seed = noise.seed_of(self.seed, _TEST)
+        return self._update_means(
+            self._terms(x, noise.row_seeds(seed, tf.shape(x)[0], start), step)
+        )
+
+    def predict_step(self, data):
+        """Reconstructs one batch; Keras calls it."""
+        return self(self._check_examples(data))
+
+    def get_config(self):
+        """Returns the arguments of the constructor, the parts as specs."""
+        return {
+            **super().get_config(),
+            "event_shape": self.event_shape,
+            "latent_size": self.latent_size,
+            "network": str(self.network.spec),
+            "posterior": str(self.posterior_layer.spec),
+            "likelihood": str(self.likelihood_layer.spec),
+            "prior": str(self.prior_layer.spec),
+            "objective": str(self.objective.spec),
+            "seed": self.seed,
+        }
+
+    def get_compile_config(self):
+        """Returns what `compile` was given, for `save`."""
+        config = super().get_compile_config()
+        return {k: v for k, v in config.items() if k not in ("loss", "metrics")}
+
+    def compile_from_config(self, config):
+        """Compiles a loaded model as the saved one was."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    # Inside.
+
+    def _terms(self, x, seeds, step):
+        return self.objective(x, self.posterior(x), self.prior(), self.likelihood, step, seeds)
+
+    def _decode(self, z):
+        """Runs the decoder on `[..., latent_size]`: networks know one batch axis only."""
+        if len(z.shape) == 2:
+            return self.decoder(z)
+        params = self.decoder(tf.reshape(z, [-1, self.latent_size]))
+        return tf.reshape(params, tf.concat([tf.shape(z)[:-1], tf.shape(params)[1:]], axis=0))
+
+    def _update_means(self, terms):
+        # The minus sign of the project: objectives are maximised, Keras minimises.
+        values = {"loss": -terms.bound, **terms.metrics}
+        for mean in self._means:
+            mean.update_state(values[mean.name])
+        return {mean.name: mean.result() for mean in self._means}
+
+    def _check_examples(self, data):
+        """Returns the examples of a batch, or says what is wrong with it."""
+        if isinstance(data, tuple | list):
+            if len(data) != 1:
+                raise ValueError(
+                    f"This VAE has no condition: a data set yields the examples alone. Received "
+                    f"a tuple of {len(data)}. Drop the rest: `dataset.map(lambda x, *_: x)`."
+                )
+            (data,) = data
+        x = tf.convert_to_tensor(data)
+        if not x.dtype.is_floating:
+            raise ValueError(
+                f"Examples are floats in the units of the likelihood. Received {x.dtype.name}. "
+                f"Convert them: `x.astype('float32')`, and divide by 255 if they are pixels."
+            )
+        if tuple(x.shape[1:]) != self.event_shape:
+            raise ValueError(
+                f"Examples of this model have the shape {self.event_shape}, after the batch "
+                f"axis. Received a batch of shape {tuple(x.shape)}. Reshape the data, or build "
+                f"the model with `VAE(event_shape={tuple(x.shape[1:])}, ...)`."
+            )
+        return tf.cast(x, tf.float32)
+
+
+@contextlib.contextmanager
+def _initializers_from(seed):
+    """Makes Keras draw initial weights from `seed`, and leaves Python's generator as it was.
+
+    Keras initializers without a seed of their own draw one from Python's `random`.
+    """
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
