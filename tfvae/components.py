@@ -25,6 +25,7 @@ FAMILIES = (
     "datasets",
     "distribution_layers",
     "exporters",
+    "figures",
     "networks",
     "objectives",
     "priors",
