@@ -150,15 +150,25 @@ def read(text):
         raise SpecError(_not_a_spec(text))
     if node.args or any(keyword.arg is None for keyword in node.keywords):
         raise SpecError(f"The options of a spec are written by name. {_not_a_spec(text)}")
+    options = {}
+    for keyword in node.keywords:
+        if keyword.arg in options:
+            raise SpecError(
+                f"An option of a spec is given once. Received `{keyword.arg}` twice in `{text}`."
+            )
+        options[keyword.arg] = _literal(keyword, node.func.id, text)
+    return Spec(node.func.id, options)
+
+
+def _literal(keyword, name, text):
     try:
-        options = {k.arg: ast.literal_eval(k.value) for k in node.keywords}
-    except ValueError as error:
+        return ast.literal_eval(keyword.value)
+    except (ValueError, TypeError) as error:
         raise SpecError(
             f"The options of a spec are Python literals: numbers, quoted strings, True, False, "
             f"None, tuples. Received `{text}`. Put quotes around a string, as in "
-            f"`{node.func.id}({node.keywords[0].arg}='...')`."
+            f"`{name}({keyword.arg}='...')`."
         ) from error
-    return Spec(node.func.id, options)
 
 
 def build(base, spec, *context):
