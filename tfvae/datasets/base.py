@@ -25,27 +25,52 @@ class Dataset(components.Component, abc.ABC):
         """Returns how many examples a split holds."""
 
     @abc.abstractmethod
-    def _split(self, name, batch_size, shuffle_seed):
+    def _split(self, name, batch_size):
         """Returns the `tf.data.Dataset`; the arguments have been checked."""
 
-    def split(self, name, batch_size, *, shuffle_seed=None):
-        """Returns one split as batches.
+    @abc.abstractmethod
+    def _training(self, batch_size, seed, start_epoch):
+        """Returns the endless `tf.data.Dataset`; the arguments have been checked."""
+
+    def split(self, name, batch_size):
+        """Returns one split as batches, in one fixed order and with fixed noise.
 
         Args:
             name: One of `splits`.
             batch_size: Number of examples a batch; the last one may be smaller.
-            shuffle_seed: Int for training: each pass over the data set is a new epoch, shuffled
-                over the whole split, and its order and noise follow from this seed and the
-                number of the epoch alone. None for one fixed order and fixed noise.
 
         Returns:
-            `tf.data.Dataset` of float32 `[batch, *event_shape]`.
+            `tf.data.Dataset` of float32 `[batch, *event_shape]`. An example's value doesn't
+            depend on the batch size.
 
         Raises:
-            ValueError: If there is no such split.
+            ValueError: If there is no such split, or the batch size is not positive.
         """
         self._check_split(name)
-        return self._split(name, batch_size, shuffle_seed)
+        self._check_batch_size(batch_size)
+        return self._split(name, batch_size)
+
+    def training(self, batch_size, seed=0, start_epoch=0):
+        """Returns the training split, shuffled, one epoch after another without end.
+
+        Args:
+            batch_size: Number of examples a batch; an epoch's last one may be smaller.
+            seed: Int; order and noise of each epoch follow from it and the epoch's number.
+            start_epoch: Number of the first epoch: a resumed run goes on where it was.
+
+        Returns:
+            `tf.data.Dataset` of float32 `[batch, *event_shape]`, without end: give `fit`
+            `steps_per_epoch=dataset.steps_per_epoch(batch_size)`.
+
+        Raises:
+            ValueError: If the batch size is not positive.
+        """
+        self._check_batch_size(batch_size)
+        return self._training(batch_size, seed, start_epoch)
+
+    def steps_per_epoch(self, batch_size):
+        """Returns how many batches an epoch of training has."""
+        return -(-self.num_examples("train") // batch_size)
 
     def labels(self, split):
         """Returns int labels `[num_examples]` in the order of the split, or None."""
@@ -57,3 +82,8 @@ class Dataset(components.Component, abc.ABC):
                 f"The data set `{self.spec}` has the splits {', '.join(self.splits)}. "
                 f"Received {name!r}."
             )
+
+    @staticmethod
+    def _check_batch_size(batch_size):
+        if batch_size < 1:
+            raise ValueError(f"`batch_size` is a positive int. Received {batch_size!r}.")
