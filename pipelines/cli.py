@@ -18,6 +18,10 @@ import tempfile
 from tfvae import components
 
 
+#: The default of an option that stays out of the parsed arguments unless it is given.
+NOT_GIVEN = argparse.SUPPRESS
+
+
 class UsageError(Exception):
     """A command that can't be carried out as written; exit status 2."""
 
@@ -89,15 +93,35 @@ def run(main):
         status = 0
     except UsageError as error:
         status = _say(name, error, 2)
+    except BrokenPipeError:
+        status = 1
     except (Failure, OSError) as error:
         status = _say(name, error, 1)
     except KeyboardInterrupt as error:
         status = _say(name, error if str(error) else "Interrupted.", 130)
-    except BrokenPipeError:
-        status = 1
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.flush()
     sys.exit(status)
+
+
+def check_writable(path, option):
+    """Refuses a place in which nothing can be made, before the work that would end there.
+
+    Args:
+        path: `pathlib.Path` of a directory or file that need not exist yet.
+        option: Name of the option that gave it.
+
+    Raises:
+        UsageError: If it, or the nearest directory above it that exists, can't be written.
+    """
+    above = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not above.is_dir() and above != path:
+        raise UsageError(f"`{option}` names {path}, but {above} is a file, not a directory.")
+    if not os.access(above, os.W_OK):
+        raise UsageError(
+            f"`{option}` names {path}, but {above} can't be written by this user. Choose another "
+            f"place, or change its permissions."
+        )
 
 
 @contextlib.contextmanager

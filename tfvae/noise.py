@@ -17,6 +17,7 @@ References:
         https://doi.org/10.1145/2063384.2063405
 """
 
+import enum
 import math
 
 import numpy as np
@@ -24,6 +25,16 @@ import tensorflow as tf
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = np.uint32(0x1BD11BDA)
+
+
+class Stream(enum.IntEnum):
+    """What noise is for: what one stream draws tells nothing of another."""
+
+    TRAIN = 0
+    TEST = 1
+    SAMPLE = 2
+    ELBO = 3
+    LIKELIHOOD = 4
 
 
 def seed_of(*numbers):

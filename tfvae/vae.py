@@ -10,11 +10,9 @@ from tfvae import components, noise
 from tfvae.distribution_layers.base import DistributionLayer, check_shape
 from tfvae.evaluation import importance
 from tfvae.networks.base import Network
+from tfvae.noise import Stream
 from tfvae.objectives.base import Objective
 from tfvae.priors.base import Prior
-
-# Streams of noise: what one stream draws tells nothing of another.
-_TRAIN, _TEST, _SAMPLE, _ELBO, _LIKELIHOOD = range(5)
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -74,6 +72,7 @@ class VAE(keras.Model):
         self.posterior_layer = components.build(DistributionLayer, posterior, self.latent_size)
         self.likelihood_layer = components.build(DistributionLayer, likelihood, self.event_shape)
         self.prior_layer = components.build(Prior, prior, self.latent_size)
+        _check_posterior(self.posterior_layer)
         with _initializers_from(seed):
             self.encoder = self.network.encoder(
                 self.event_shape, self.posterior_layer.params_shape
@@ -125,9 +124,22 @@ class VAE(keras.Model):
         Returns:
             elbo: `[batch]`, nats, whatever objective the model is trained with.
         """
+        seeds = noise.row_seeds(noise.seed_of(Stream.ELBO, seed), len(x))
+        return self.terms(x, seeds).metrics["elbo"]
+
+    def terms(self, x, seed, step=0):
+        """Returns what the objective says of each example.
+
+        Args:
+            x: Float tensor `[batch, *event_shape]`.
+            seed: int32 `[batch, 2]`, one seed for each row.
+            step: Iterations of the optimizer so far, for objectives with a schedule.
+
+        Returns:
+            `Terms`: the bound and its metrics, `[batch]` each, in nats.
+        """
         x = self._check_examples(x)
-        seeds = noise.row_seeds(noise.seed_of(_ELBO, seed), tf.shape(x)[0])
-        return self._terms(x, seeds, step=0).metrics["elbo"]
+        return self.objective(x, self.posterior(x), self.prior(), self.likelihood, step, seed)
 
     def log_likelihood(self, x, num_samples=5000, seed=0):
         """Estimates log p(x) from below by importance sampling from q(z|x).
@@ -145,7 +157,7 @@ class VAE(keras.Model):
             [1] Burda et al., section 3. https://arxiv.org/abs/1509.00519
         """
         x = self._check_examples(x)
-        seeds = noise.row_seeds(noise.seed_of(_LIKELIHOOD, seed), tf.shape(x)[0])
+        seeds = noise.row_seeds(noise.seed_of(Stream.LIKELIHOOD, seed), tf.shape(x)[0])
         return importance.log_likelihood(self, x, seeds, num_samples)
 
     def sample(self, num, seed=0):
@@ -158,7 +170,7 @@ class VAE(keras.Model):
         Returns:
             x: Float tensor `[num, *event_shape]`.
         """
-        return self.generate(noise.row_seeds(noise.seed_of(_SAMPLE, seed), num))["x"]
+        return self.generate(noise.row_seeds(noise.seed_of(Stream.SAMPLE, seed), num))["x"]
 
     def generate(self, seed):
         """Draws new examples, each from its own seed alone.
@@ -214,9 +226,9 @@ class VAE(keras.Model):
         """Takes one step of the optimizer on one batch; Keras calls it."""
         x = self._check_examples(data)
         step = tf.cast(self.optimizer.iterations, tf.int32)
-        seeds = noise.row_seeds(noise.seed_of(self.seed, _TRAIN, step), tf.shape(x)[0])
+        seeds = noise.row_seeds(noise.seed_of(self.seed, Stream.TRAIN, step), tf.shape(x)[0])
         with tf.GradientTape() as tape:
-            terms = self._terms(x, seeds, step)
+            terms = self.terms(x, seeds, step)
             loss = tf.reduce_mean(-terms.bound)
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, self.trainable_variables)
@@ -229,10 +241,9 @@ class VAE(keras.Model):
         step = tf.cast(self.optimizer.iterations, tf.int32)
         # The examples seen so far in this evaluation: the same noise for each evaluation.
         start = tf.cast(self._means[0].count, tf.int32)
-        seed = noise.seed_of(self.seed, _TEST)
-        return self._update_means(
-            self._terms(x, noise.row_seeds(seed, tf.shape(x)[0], start), step)
-        )
+        seed = noise.seed_of(self.seed, Stream.TEST)
+        seeds = noise.row_seeds(seed, tf.shape(x)[0], start)
+        return self._update_means(self.terms(x, seeds, step))
 
     def predict_step(self, data):
         """Reconstructs one batch; Keras calls it."""
@@ -263,9 +274,6 @@ class VAE(keras.Model):
         self.optimizer.build(self.trainable_variables)
 
     # Inside.
-
-    def _terms(self, x, seeds, step):
-        return self.objective(x, self.posterior(x), self.prior(), self.likelihood, step, seeds)
 
     def _decode(self, z):
         """Runs the decoder on `[..., latent_size]`: networks know one batch axis only."""
@@ -303,6 +311,14 @@ class VAE(keras.Model):
                 f"the model with `VAE(event_shape={tuple(x.shape[1:])}, ...)`."
             )
         return tf.cast(x, tf.float32)
+
+
+def _check_posterior(layer):
+    if not layer.reparameterized:
+        raise ValueError(
+            f"The posterior is a bijector of standard normal noise, so that gradients pass "
+            f"through its samples. Received `{layer.spec}`. Choose another, such as `normal`."
+        )
 
 
 @contextlib.contextmanager

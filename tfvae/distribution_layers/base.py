@@ -29,6 +29,13 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
     #: What the distribution is a density or mass over, for messages: "{0, 1}", "the reals".
     support = "the reals"
 
+    #: Whether the distribution is a bijector of standard normal noise, as q(z|x) must be.
+    reparameterized = False
+
+    #: The moments that are parameters of their own: what an export gives. A Bernoulli's standard
+    #: deviation follows from its mean, so it leaves that out.
+    moments: tuple[str, ...] = ("mean", "stddev")
+
     def __init__(self, event_shape, **kwargs):
         super().__init__(**kwargs)
         self.event_shape = check_shape("event_shape", event_shape)

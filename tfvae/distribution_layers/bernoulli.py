@@ -40,6 +40,7 @@ class BernoulliLayer(DistributionLayer, name="bernoulli"):
     """
 
     support = "{0, 1}"
+    moments = ("mean",)
 
     @property
     def params_shape(self):

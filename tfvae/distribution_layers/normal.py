@@ -35,6 +35,8 @@ class NormalLayer(DistributionLayer, name="normal"):
         [1] Kingma and Welling, appendix C.2. https://arxiv.org/abs/1312.6114
     """
 
+    reparameterized = True
+
     @property
     def params_shape(self):
         """`event_shape` with its last axis twice as long."""

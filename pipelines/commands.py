@@ -1,0 +1,179 @@
+"""The command of a training run: its options, and where they come from.
+
+An option is what the command line says, else what the recipe says, else the default. When a run is
+resumed, the run itself is the recipe.
+"""
+
+import json
+import pathlib
+import tomllib
+
+from pipelines import cli
+from pipelines.cli import UsageError
+from pipelines.runs import OPTIONS, read_options
+from tfvae import components
+
+DEFAULTS = {
+    "dataset": "mnist(binarize='dynamic')",
+    "network": "mlp",
+    "posterior": "normal",
+    "likelihood": "bernoulli",
+    "prior": "standard_normal",
+    "objective": "elbo",
+    "latent_size": 20,
+    "epochs": 20,
+    "batch_size": 100,
+    "learning_rate": 1e-3,
+    "seed": 0,
+}
+
+_FAMILIES = {
+    "dataset": "datasets",
+    "network": "networks",
+    "posterior": "distribution_layers",
+    "likelihood": "distribution_layers",
+    "prior": "priors",
+    "objective": "objectives",
+}
+
+_NUMBERS = {
+    "latent_size": (cli.positive_int, "length of a code"),
+    "epochs": (cli.positive_int, "passes over the training data"),
+    "batch_size": (cli.positive_int, "examples a step"),
+    "learning_rate": (cli.positive_float, "of Adam"),
+    "seed": (cli.non_negative_int, "weights, order of the data and all noise follow from it"),
+}
+
+_DESCRIPTION = """\
+Train a variational autoencoder; write a run directory, figures and exports.
+
+Without arguments: MNIST, which comes with the package, to the end. A part is given as a spec, a
+name with options in parentheses, such as "mlp(hidden=(200, 200), activation='tanh')".
+"""
+
+
+def make_parser():
+    """Returns the parser of `pipelines.train`; options that aren't given stay out of its result."""
+    parser = cli.Parser(_DESCRIPTION, prog="python -m pipelines.train", epilog=_listing())
+    for name, family in _FAMILIES.items():
+        parser.add_argument(
+            _flag(name),
+            type=cli.spec_of(family),
+            metavar="SPEC",
+            default=cli.NOT_GIVEN,
+            help=f"one of: {', '.join(components.members(family))} (default: {DEFAULTS[name]})",
+        )
+    for name, (kind, text) in _NUMBERS.items():
+        parser.add_argument(
+            _flag(name),
+            type=kind,
+            metavar="N",
+            default=cli.NOT_GIVEN,
+            help=f"{text} (default: {DEFAULTS[name]:g})",
+        )
+    parser.add_argument("--recipe", metavar="FILE", help="options from a .toml or .json file")
+    parser.add_argument("--run", metavar="DIR", help="run directory (default: runs/DATASET-N)")
+    parser.add_argument("--resume", action="store_true", help="go on with --run where it stopped")
+    parser.add_argument("--export", metavar="DIR", help="(default: exported/DATASET)")
+    parser.add_argument("--no-export", action="store_true", help="train only")
+    return parser
+
+
+def resolve(given):
+    """Returns all options of a run.
+
+    Args:
+        given: The parsed arguments.
+
+    Returns:
+        Dict with the keys of `DEFAULTS`.
+
+    Raises:
+        UsageError: If a recipe can't be read, or a resumed run was made with other options.
+    """
+    named = {name: value for name, value in vars(given).items() if name in DEFAULTS}
+    if given.resume:
+        return _resolve_resumed(named, given)
+    recipe = read_recipe(given.recipe) if given.recipe else {}
+    return {**DEFAULTS, **recipe, **named}
+
+
+def read_recipe(path):
+    """Reads options from a TOML file, or from the `options.json` of a run.
+
+    Raises:
+        UsageError: If the file can't be read or an option in it is unknown or out of range.
+    """
+    path = pathlib.Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        options = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except OSError as error:
+        raise UsageError(f"The recipe {path} can't be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise UsageError(f"The recipe {path} is no valid {path.suffix or 'TOML'}: {error}.") from error
+    return {name: _check(name, value, path) for name, value in _options_of(options, path)}
+
+
+def _options_of(options, path):
+    """Yields the options of a recipe by name; keys are written with `-` or `_`."""
+    if not isinstance(options, dict):
+        raise UsageError(f"The recipe {path} holds no options by name, as in `epochs = 20`.")
+    for key, value in options.items():
+        name = key.replace("-", "_")
+        if name == "tfvae_version":  # written into options.json for the record
+            continue
+        if name not in DEFAULTS:
+            raise UsageError(
+                f"The recipe {path} has an option `{key}` that training doesn't know. Known: "
+                f"{', '.join(map(_bare, DEFAULTS))}."
+            )
+        yield name, value
+
+
+def _check(name, value, path):
+    kind = cli.spec_of(_FAMILIES[name]) if name in _FAMILIES else _NUMBERS[name][0]
+    try:
+        return kind(str(value))
+    except (cli.argparse.ArgumentTypeError, UsageError) as error:
+        raise UsageError(f"The recipe {path}, option `{_bare(name)}`: {error}") from error
+
+
+def _resolve_resumed(named, given):
+    if given.recipe:
+        raise UsageError("A resumed run has its options already. Leave out `--recipe`.")
+    if given.run is None:
+        raise UsageError("`--resume` needs the run to go on with: add `--run DIR`.")
+    if not (pathlib.Path(given.run) / OPTIONS).is_file():
+        raise UsageError(
+            f"`--resume` goes on with a run that exists. {given.run} holds no {OPTIONS}. Leave "
+            f"out `--resume` to begin it."
+        )
+    saved = {k: v for k, v in read_options(given.run).items() if k in DEFAULTS}
+    saved = {**DEFAULTS, **saved}
+    for name, value in named.items():
+        more_epochs = name == "epochs" and value >= saved[name]
+        if value != saved[name] and not more_epochs:
+            raise UsageError(
+                f"A resumed run keeps its options, but for more epochs. {given.run} was begun "
+                f"with `{_flag(name)} {saved[name]}`; received {value}. Leave the option out, or "
+                f"begin another run."
+            )
+    return {**saved, **named}
+
+
+def _listing():
+    lines = []
+    for family in dict.fromkeys(_FAMILIES.values()):
+        lines.append(f"{family.replace('_', ' ')}:")
+        for member in components.members(family).values():
+            lines += [f"  {member}", f"      {member.summary}"]
+    return "\n".join(lines)
+
+
+def _flag(name):
+    return f"--{_bare(name)}"
+
+
+def _bare(name):
+    return name.replace("_", "-")

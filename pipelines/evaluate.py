@@ -1,0 +1,131 @@
+"""Evaluate a run in nats: `python -m pipelines.evaluate RUN`."""
+
+import json
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from pipelines import cli
+from pipelines.cli import usage
+from pipelines.runs import open_run
+
+REPORT = "evaluation.json"
+
+_DESCRIPTION = """\
+Evaluate a finished run on every example of a split, in nats an example.
+
+Prints the ELBO with its two terms, and with --num-samples the importance-weighted estimate of the
+log-likelihood; adds them, with how they were made, to evaluation.json in the run directory.
+"""
+_LABELS = {
+    "log_likelihood": "log-likelihood",
+    "elbo": "ELBO",
+    "reconstruction": "reconstruction  E_q[log p(x|z)]",
+    "kl": "KL(q(z|x) || p(z))",
+}
+
+
+def main(argv):
+    """Evaluates as the command line says.
+
+    Args:
+        argv: List of arguments.
+    """
+    parser = cli.Parser(_DESCRIPTION, prog="python -m pipelines.evaluate")
+    parser.add_argument("run", metavar="RUN", help="run directory")
+    parser.add_argument("--split", default="test", help="(default: test)")
+    parser.add_argument(
+        "--num-samples",
+        type=cli.positive_int,
+        metavar="K",
+        default=0,
+        help="importance samples an example; without it the log-likelihood is left out",
+    )
+    parser.add_argument("--seed", type=cli.non_negative_int, default=0, help="(default: 0)")
+    given = parser.parse_args(argv)
+    run = open_run(given.run)
+    cli.check_writable(run.directory, "RUN")
+    cli.load_tensorflow()
+    dataset = run.dataset()
+    with usage():
+        dataset.num_examples(given.split)  # refuses a split that isn't there, before the model
+    report_on(
+        run.model(),
+        dataset,
+        run.directory,
+        split=given.split,
+        num_samples=given.num_samples,
+        seed=given.seed,
+    )
+
+
+def report_on(vae, dataset, directory, *, split, num_samples=0, seed=0):
+    """Evaluates a model, prints the table and adds it to the run's `evaluation.json`.
+
+    Args:
+        vae: A `VAE`.
+        dataset: A `Dataset`.
+        directory: `pathlib.Path` of the run.
+        split: Name of a split.
+        num_samples: Importance samples an example; 0 leaves the log-likelihood out.
+        seed: Int.
+    """
+    from tfvae.evaluation.report import evaluate
+
+    console = Console(highlight=False, soft_wrap=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(f"evaluating on {split}", total=dataset.num_examples(split))
+        report = evaluate(
+            vae,
+            dataset,
+            split,
+            num_samples=num_samples,
+            seed=seed,
+            on_batch=lambda done: progress.update(task, completed=done),
+        )
+    console.print(_table(report))
+    _add(report, directory / REPORT)
+
+
+def _table(report):
+    protocol = report["protocol"]
+    table = Table(
+        title=f"{protocol['dataset']}, {protocol['split']}, {protocol['num_examples']:,} examples",
+        title_justify="left",
+    )
+    table.add_column("nats an example")
+    table.add_column("mean", justify="right")
+    table.add_column("standard error", justify="right")
+    for name, label in _LABELS.items():
+        if name in report:
+            samples = f", {protocol['num_samples']:,} samples" if name == "log_likelihood" else ""
+            error = report[f"{name}_standard_error"]
+            table.add_row(label + samples, f"{report[name]:.2f}", f"{error:.2f}")
+    return table
+
+
+def _add(report, path):
+    """Adds a report to the file; one with the same protocol takes the place of its forerunner."""
+    from tfvae.training.checkpoints import write_atomically
+
+    reports = read_reports(path)
+    reports = [r for r in reports if r["protocol"] != report["protocol"]] + [report]
+    with write_atomically(path) as file:
+        file.write(f"{json.dumps({'evaluations': reports}, indent=2)}\n".encode())
+
+
+def read_reports(path):
+    """Returns the reports of an `evaluation.json`, the newest last; none where there is no file."""
+    if not path.is_file():
+        return []
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["evaluations"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise cli.Failure(
+            f"{path} is damaged ({error}). Move it away and evaluate again."
+        ) from error
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,74 @@
+"""What a model is worth on a split, in nats, with the protocol that makes the number mean something."""
+
+import importlib.metadata
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae import noise
+from tfvae.evaluation import importance
+from tfvae.noise import Stream
+
+_BATCH_SIZE = 500
+_PACKAGES = ("tfvae", "tensorflow", "keras", "tensorflow-probability")
+
+
+def evaluate(model, dataset, split, *, num_samples=0, seed=0, on_batch=None):
+    """Evaluates a model on every example of a split.
+
+    Args:
+        model: A `VAE`.
+        dataset: A `Dataset`.
+        split: Name of a split.
+        num_samples: Importance samples an example for the log-likelihood; 0 leaves it out.
+        seed: Int; an example's noise follows from it and from the example's place.
+        on_batch: Called with the number of examples done, for progress.
+
+    Returns:
+        Dict of means over the examples in nats, each beside its standard error: `elbo`,
+        `reconstruction`, `kl` and, if asked for, `log_likelihood`; and `protocol`.
+    """
+    values, done = {}, 0
+    for x in dataset.split(split, _BATCH_SIZE):
+        seeds = noise.row_seeds(noise.seed_of(Stream.ELBO, seed), len(x), done)
+        terms = dict(_metrics(model, x, seeds))
+        if num_samples:
+            seeds = noise.row_seeds(noise.seed_of(Stream.LIKELIHOOD, seed), len(x), done)
+            terms["log_likelihood"] = importance.log_likelihood(model, x, seeds, num_samples)
+        for name, term in terms.items():
+            values.setdefault(name, []).append(term.numpy())
+        done += len(x)
+        if on_batch is not None:
+            on_batch(done)
+    report = {}
+    for name in ("log_likelihood", "elbo", "reconstruction", "kl"):
+        if name in values:
+            report.update(_mean(name, np.concatenate(values[name])))
+    return {**report, "protocol": _protocol(dataset, split, done, num_samples, seed)}
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _metrics(model, x, seeds):
+    return model.terms(x, seeds).metrics
+
+
+def _mean(name, values):
+    values = values.astype(np.float64)
+    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
+    return {name: float(values.mean()), f"{name}_standard_error": float(error)}
+
+
+def _protocol(dataset, split, num_examples, num_samples, seed):
+    return {
+        "dataset": str(dataset.spec),
+        "split": split,
+        "num_examples": num_examples,
+        "units": "nats an example, summed over the event",
+        "elbo": "one sample of z an example",
+        "log_likelihood": f"importance-weighted bound with {num_samples} samples of z an example"
+        if num_samples
+        else "not estimated",
+        "num_samples": num_samples,
+        "seed": seed,
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+    }

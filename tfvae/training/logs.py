@@ -1,0 +1,102 @@
+"""Curves: one record of each epoch, in TensorBoard and as lines of JSON."""
+
+import json
+import pathlib
+import time
+
+import keras
+import tensorflow as tf
+
+from tfvae.training.checkpoints import write_atomically
+
+_VALIDATION = "val_"
+
+
+class Curves(keras.callbacks.Callback):
+    """Writes the means of each epoch to `train/`, `validation/` and `metrics.jsonl`.
+
+    The same tag names the same quantity in both folders, and the step is the optimizer's
+    iterations, so that TensorBoard lays the two curves over each other.
+
+    Args:
+        directory: The run directory.
+        num_epochs: Epochs that are recorded already; lines of later ones are dropped.
+    """
+
+    def __init__(self, directory, num_epochs=0):
+        super().__init__()
+        self._directory = pathlib.Path(directory)
+        self._path = self._directory / "metrics.jsonl"
+        self._num_epochs = num_epochs
+        self._writers = {}
+
+    def on_train_begin(self, logs=None):  # noqa: D102 - Keras's hook
+        del logs
+        keep = [r for r in read_metrics(self._path) if r["epoch"] <= self._num_epochs]
+        with write_atomically(self._path) as file:
+            file.write("".join(json.dumps(record) + "\n" for record in keep).encode())
+
+    def on_epoch_begin(self, epoch, logs=None):  # noqa: D102 - Keras's hook
+        del epoch, logs
+        self._began = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):  # noqa: D102 - Keras's hook
+        step = int(self.model.optimizer.iterations)
+        record = {"epoch": epoch + 1, "step": step, **split_logs(logs or {})}
+        record["learning_rate"] = float(self.model.optimizer.learning_rate)
+        record["seconds"] = round(time.monotonic() - self._began, 3)
+        for name in ("train", "validation"):
+            self._write_scalars(name, step, record.get(name, {}))
+        self._write_scalars("train", step, {"learning_rate": record["learning_rate"]})
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def on_train_end(self, logs=None):  # noqa: D102 - Keras's hook
+        del logs
+        for writer in self._writers.values():
+            writer.close()
+
+    def write_images(self, name, images):
+        """Writes rendered figures at the present step.
+
+        Args:
+            name: "train" or "validation".
+            images: Dict of tag to uint8 array `[height, width]` or `[height, width, channels]`.
+        """
+        with self._writer(name).as_default(step=int(self.model.optimizer.iterations)):
+            for tag, image in images.items():
+                tf.summary.image(tag, image.reshape(1, *image.shape[:2], -1))
+
+    def _write_scalars(self, name, step, values):
+        if values:
+            with self._writer(name).as_default(step=step):
+                for tag, value in values.items():
+                    tf.summary.scalar(tag, value)
+            self._writer(name).flush()
+
+    def _writer(self, name):
+        if name not in self._writers:
+            self._writers[name] = tf.summary.create_file_writer(str(self._directory / name))
+        return self._writers[name]
+
+
+def split_logs(logs):
+    """Splits Keras's logs of an epoch into those of training and those of validation.
+
+    Examples:
+        >>> split_logs({"elbo": -100.0, "val_elbo": -101.0})
+        {'train': {'elbo': -100.0}, 'validation': {'elbo': -101.0}}
+    """
+    parts = {"train": {}, "validation": {}}
+    for name, value in logs.items():
+        part = "validation" if name.startswith(_VALIDATION) else "train"
+        parts[part][name.removeprefix(_VALIDATION)] = float(value)
+    return {part: values for part, values in parts.items() if values}
+
+
+def read_metrics(path):
+    """Returns the records of a `metrics.jsonl`, without a last line that was cut short."""
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]

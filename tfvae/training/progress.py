@@ -1,0 +1,74 @@
+"""Progress on the terminal: one line an epoch, and a bar with the time left while it runs."""
+
+import keras
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import TimeRemainingColumn
+
+from tfvae.training.logs import split_logs
+
+
+class ProgressLines(keras.callbacks.Callback):
+    """Prints the ELBO of each epoch, in nats, and shows a bar where the output is a terminal.
+
+    Args:
+        steps_per_epoch: Steps of the optimizer an epoch.
+        epochs: Number of the last epoch.
+        console: A `rich` console; standard output by default.
+    """
+
+    def __init__(self, steps_per_epoch, epochs, console=None):
+        super().__init__()
+        self._console = console or Console(highlight=False, soft_wrap=True)
+        self._steps, self._epochs = steps_per_epoch, epochs
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("steps"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._done = 0
+
+    def on_epoch_begin(self, epoch, logs=None):  # noqa: D102 - Keras's hook
+        del logs
+        description = f"epoch {epoch + 1}/{self._epochs}"
+        self._done = epoch * self._steps
+        if not self._bar.task_ids:
+            total = self._epochs * self._steps
+            self._bar.add_task(description, total=total, completed=self._done)
+            self._bar.start()
+        self._bar.update(self._bar.task_ids[0], description=description, completed=self._done)
+
+    def on_train_batch_end(self, batch, logs=None):  # noqa: D102 - Keras's hook
+        del logs
+        self._bar.update(self._bar.task_ids[0], completed=self._done + batch + 1)
+
+    def on_epoch_end(self, epoch, logs=None):  # noqa: D102 - Keras's hook
+        parts = split_logs(logs or {})
+        train, validation = parts.get("train", {}), parts.get("validation", {})
+        line = f"epoch {epoch + 1:>{len(str(self._epochs))}}/{self._epochs}  train {_terms(train)}"
+        if validation:
+            line += f"   validation {_terms(validation)}"
+        self._console.print(line)
+
+    def on_train_end(self, logs=None):  # noqa: D102 - Keras's hook
+        del logs
+        self.stop()
+
+    def stop(self):
+        """Takes the bar off the terminal."""
+        self._bar.stop()
+
+
+def _terms(values):
+    return "  ".join(
+        f"{name} {values[key]:.2f}"
+        for name, key in (("elbo", "elbo"), ("rec", "reconstruction"), ("kl", "kl"))
+        if key in values
+    )
