@@ -1,0 +1,107 @@
+"""The family of exporters, and what they write: endpoints."""
+
+import abc
+import dataclasses
+import importlib
+import pathlib
+from collections.abc import Callable
+
+from tfvae import components
+
+#: The parts of a model that are exported, each to a file or folder of its own.
+PARTS = ("encoder", "decoder")
+
+
+class ExportError(RuntimeError):
+    """An export that could not be written, or that computes something else than the model."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Endpoint:
+    """A function that other programs call by name.
+
+    Attributes:
+        name: Name of the signature.
+        function: Takes the inputs by name and returns a dict of tensors. Dimension 0 of each is
+            the batch.
+        inputs: A named `tf.TensorSpec` for each input, its dimension 0 None.
+    """
+
+    name: str
+    function: Callable
+    inputs: tuple
+
+
+class Exporter(components.Component, abc.ABC):
+    """A format in which trained parts leave the project.
+
+    A member sets the three attributes and overrides `_write`.
+
+    Attributes:
+        noise: What its endpoints draw from: "seed", int32 `[batch, 2]`, where the format can draw
+            random numbers itself, and "eps", the standard normal noise, where it can't.
+        layout: For each part, where it lies under the directory of the export. The component
+            after the folder is the version: "litert/{version}/encoder.tflite".
+        runtime: Name of the module in `runtimes/` that opens the files: what proves an export
+            right before it is published, and what programs run it by.
+    """
+
+    noise: str
+    layout: dict[str, str]
+    runtime: str
+
+    @abc.abstractmethod
+    def _write(self, endpoints, paths):
+        """Writes each part's endpoints to its path; the folders around the paths are there."""
+
+    def write(self, endpoints, directory):
+        """Writes the parts under `directory`, as version "new".
+
+        Args:
+            endpoints: Dict of part to a tuple of `Endpoint`.
+            directory: Where the export is prepared.
+
+        Returns:
+            Dict of part to its path.
+
+        Raises:
+            ExportError: If the format can't express an endpoint.
+        """
+        paths = {part: self.path(directory, part, "new") for part in endpoints}
+        for path in paths.values():
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self._write(endpoints, paths)
+        return paths
+
+    def path(self, directory, part, version):
+        """Returns where one version of a part lies under `directory`."""
+        return pathlib.Path(directory, self.layout[part].format(version=version))
+
+    def open(self, path):
+        """Opens an exported part to run it.
+
+        Args:
+            path: What `path` gives.
+
+        Returns:
+            A `Program` of the runtime.
+        """
+        return importlib.import_module(f"tfvae.exporters.runtimes.{self.runtime}").Program(path)
+
+
+def write_saved_model(endpoints, path):
+    """Writes endpoints as a SavedModel that holds each variable they read once, and no other.
+
+    Tracking the networks would store every weight a second time: the variables that the
+    functions capture are found and stored without it.
+
+    Args:
+        endpoints: Iterable of `Endpoint`.
+        path: Directory to write.
+    """
+    import keras
+
+    archive = keras.export.ExportArchive()
+    for endpoint in endpoints:
+        archive.add_endpoint(endpoint.name, endpoint.function, list(endpoint.inputs))
+    archive.write_out(str(path), verbose=False)

@@ -1,0 +1,29 @@
+"""SavedModels, for TensorFlow Serving and everything else that loads them."""
+
+from tfvae.exporters.base import Exporter, write_saved_model
+
+
+class SavedModel(Exporter, name="saved_model"):
+    """A SavedModel for each part, loadable without this project.
+
+        encoder  serving_default  x -> mean, stddev
+                 sample           x, seed -> z
+        decoder  serving_default  z -> mean (and stddev where the likelihood has one)
+                 sample           z, seed -> x
+                 generate         seed -> z, mean, x
+
+    Seeds are int32 `[batch, 2]`, one for each row: the same seed gives the same draw in every
+    process, batch and restart. The functions are not compiled by XLA, which TensorFlow Serving
+    switches off by default.
+    """
+
+    noise = "seed"
+    layout = {  # noqa: RUF012 - read only
+        "encoder": "encoder/{version}",
+        "decoder": "decoder/{version}",
+    }
+    runtime = "saved_model"
+
+    def _write(self, endpoints, paths):
+        for part, path in paths.items():
+            write_saved_model(endpoints[part], path)
