@@ -1,0 +1,141 @@
+"""The family of figures: a trained model and its data, as a picture."""
+
+import abc
+
+from tfvae import components
+from tfvae.figures import grids, panels
+
+
+class Figure(components.Component, abc.ABC):
+    """A picture of what a trained model does.
+
+    A member overrides `_render`, and `applies_to` where it isn't worth a place among the figures
+    that every run gets. Members import no TensorFlow when they are loaded, so that an option out
+    of range is refused at once. A member that shows examples in rows and columns is a
+    `GridFigure`.
+    """
+
+    @abc.abstractmethod
+    def _render(self, vae, dataset, split, seed):
+        """Returns the picture; the arguments have been checked."""
+
+    def applies_to(self, vae, dataset):
+        """Says whether the figure belongs to those that a run gets at the end of training.
+
+        Args:
+            vae: The trained model.
+            dataset: Its `Dataset`.
+
+        Returns:
+            A bool. A figure of which it is False can still be asked for, as far as it is defined.
+        """
+        del vae, dataset
+        return True
+
+    def render(self, vae, dataset, *, split=None, seed=0):
+        """Draws the figure; the same model, data and seed give the same bytes.
+
+        Args:
+            vae: A trained `tfvae.VAE`.
+            dataset: A `Dataset` of the model's event shape.
+            split: One of `dataset.splits`; None takes "test", or "validation" without one.
+            seed: Int, for the figures that draw from the model.
+
+        Returns:
+            picture: uint8 `[height, width, 3]`, RGB.
+
+        Raises:
+            ValueError: If the data set has no such split or another event shape, or the figure
+                isn't defined for this model.
+        """
+        split = default_split(dataset) if split is None else split
+        if split not in dataset.splits:
+            raise ValueError(
+                f"`split` is one of {', '.join(dataset.splits)} in this data set. "
+                f"Received {split!r}."
+            )
+        if tuple(vae.event_shape) != tuple(dataset.event_shape):
+            raise ValueError(
+                f"A figure shows a model with data of its own kind: examples of shape "
+                f"{tuple(vae.event_shape)}. Received a data set of examples of shape "
+                f"{tuple(dataset.event_shape)}. Take the data set that the model was trained on."
+            )
+        return self._render(vae, dataset, split, seed)
+
+
+class GridFigure(Figure):
+    """A figure of events in rows and columns.
+
+    Images are tiled. Events of other shapes are drawn as heat maps, one row of colours an event.
+    A member overrides `grid`, and `panels` where one heat map for each row of the grid isn't the
+    way to look at it.
+    """
+
+    @abc.abstractmethod
+    def grid(self, vae, dataset, split, seed):
+        """Returns the `grids.Grid` that the figure shows."""
+
+    def panels(self, grid):
+        """Returns the heat maps, a list of `panels.Panel`, for events that are no images."""
+        events = grids.flat_events(grid)  # [row, column, element]
+        labels = grid.row_labels or ("",) * len(events)
+        return [
+            panels.Panel(values, title, "element", grid.x_label, y_labels=grid.column_labels)
+            for title, values in zip(labels, events, strict=True)
+        ]
+
+    def _render(self, vae, dataset, split, seed):
+        grid = self.grid(vae, dataset, split, seed)
+        if grids.is_image(dataset.event_shape):
+            return grids.draw(grid)
+        return panels.draw(self.panels(grid), grid.title, "value")
+
+
+def default_split(dataset):
+    """Returns the split that figures show: "test", or "validation" where there is none."""
+    return "test" if "test" in dataset.splits else "validation"
+
+
+def check_count(option, count):
+    """Returns an option that counts something.
+
+    Examples:
+        >>> check_count("rows", 0)
+        Traceback (most recent call last):
+        ValueError: `rows` is a positive int. Received 0.
+    """
+    if type(count) is not int or count < 1:
+        raise ValueError(f"`{option}` is a positive int. Received {count!r}.")
+    return count
+
+
+def check_latents(latents, most=None):
+    """Returns an option that chooses latents: None, or distinct indices, at most `most` of them.
+
+    Examples:
+        >>> check_latents((0, 3))
+        (0, 3)
+        >>> check_latents((0, 0))
+        Traceback (most recent call last):
+        ValueError: `latents` is None or a tuple of distinct indices...
+    """
+    if latents is None:
+        return None
+    indices = tuple(latents) if isinstance(latents, list | tuple) else (latents,)
+    good = all(type(index) is int and index >= 0 for index in indices)
+    if not good or not 0 < len(set(indices)) == len(indices) <= (most or len(indices)):
+        limit = f", at most {most}," if most else ""
+        raise ValueError(
+            f"`latents` is None or a tuple of distinct indices{limit} from 0 on, such as (0, 1). "
+            f"Received {latents!r}."
+        )
+    return indices
+
+
+def check_latents_of(latents, latent_size):
+    """Refuses indices that the model's codes don't have."""
+    if max(latents) >= latent_size:
+        raise ValueError(
+            f"`latents` names latents of this model: 0 to {latent_size - 1}. Received "
+            f"{tuple(latents)}."
+        )

@@ -1,0 +1,112 @@
+"""Where the data lies in the latent space."""
+
+import numpy as np
+from matplotlib.patheffects import withStroke
+
+from tfvae.evaluation.activity import activity, most_active
+from tfvae.figures import canvas, queries
+from tfvae.figures.base import Figure, check_count, check_latents, check_latents_of
+
+# Ten colours that stay apart for colour-blind readers (Petroff 2021, arXiv 2107.02270).
+_PALETTE = (
+    *("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6"),
+    *("#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"),
+)
+_SIDE = 1000  # pixels
+_BINS = 80
+
+
+class Latents(Figure, name="latents"):
+    """The codes of a split, coloured by label.
+
+        E[z | x] of q(z|x),  a point for each example
+
+    Of more than two latents the two most active ones are shown. A single latent is shown as a
+    histogram for each label. Data without labels has one colour.
+
+    Args:
+        num: Number of examples at most.
+        latents: The indices of one or two latents to show instead, or None.
+
+    Raises:
+        ValueError: If an option is out of range.
+    """
+
+    def __init__(self, *, num=10000, latents=None):
+        self.num = check_count("num", num)
+        self.latents = check_latents(latents, most=2)
+
+    def _render(self, vae, dataset, split, seed):
+        del seed
+        means = queries.codes(vae, dataset, split, self.num)
+        latents = self._choose(means)
+        check_latents_of(latents, vae.latent_size)
+        labels = dataset.labels(split)
+        labels = None if labels is None else np.asarray(labels)[: len(means)]
+        names = [_axis_label(latent, means) for latent in latents]
+        with canvas.style():
+            figure = canvas.new_figure(_SIDE, _SIDE, layout="constrained")
+            axes = figure.add_subplot()
+            axes.set_title(f"Codes of {len(means):,} {split} examples: means of q(z|x)")
+            if len(latents) == 1:
+                _histograms(axes, means[:, latents[0]], labels, names[0])
+            else:
+                _scatter(figure, axes, means[:, latents], labels, names)
+            return canvas.pixels(figure)
+
+    def _choose(self, means):
+        if self.latents is not None:
+            return list(self.latents)
+        return sorted(most_active(means, 2))
+
+
+def _axis_label(latent, means):
+    size = means.shape[1]
+    which = f"latent {latent} of {size}" if size > 2 else f"latent {latent}"
+    return f"{which} (activity {activity(means)[latent]:.2f})"
+
+
+def _scatter(figure, axes, points, labels, names):
+    """Draws a point for each code, in one order for all labels so that none covers the others."""
+    axes.set(xlabel=names[0], ylabel=names[1], aspect="equal")
+    axes.set_box_aspect(1)
+    axes.set_adjustable("datalim")
+    size = float(np.clip(30_000 / len(points), 3, 40))
+    look = {"s": size, "linewidths": 0, "alpha": 0.7}
+    if labels is None:
+        axes.scatter(*points.T, color=_PALETTE[0], **look)
+        return
+    known = np.unique(labels)
+    if len(known) > len(_PALETTE):
+        shown = axes.scatter(*points.T, c=labels, cmap="viridis", **look)
+        figure.colorbar(shown, ax=axes, label="label", shrink=0.8, aspect=30)
+        return
+    colours = np.array(_PALETTE)[np.searchsorted(known, labels)]
+    axes.scatter(*points.T, c=colours, **look)
+    for label, colour in zip(known, _PALETTE, strict=False):
+        axes.scatter([], [], color=colour, s=40, label=str(label))
+        _write(axes, np.median(points[labels == label], axis=0), str(label))
+    figure.legend(title="label", loc="outside right center", frameon=False)
+
+
+def _write(axes, point, text):
+    """Writes a label on the middle of its codes, readable on any colour."""
+    halo = [withStroke(linewidth=3, foreground="white")]
+    axes.text(*point, text, fontsize=14, ha="center", va="center", path_effects=halo)
+
+
+def _histograms(axes, values, labels, name):
+    """Draws the density of one latent, a row for each label."""
+    labels = np.zeros(len(values), int) if labels is None else labels
+    known = np.unique(labels)
+    edges = np.linspace(values.min(), values.max() + 1e-6, _BINS + 1)
+    counts = [np.histogram(values[labels == label], edges, density=True)[0] for label in known]
+    tallest = max(count.max() for count in counts)
+    for row, count in enumerate(counts):
+        colour = _PALETTE[row % len(_PALETTE)]
+        heights = 0.95 * count / tallest
+        axes.stairs(row + heights, edges, baseline=row, fill=True, color=colour)
+    axes.set(xlabel=name, ylabel="density of the codes" if len(known) == 1 else "label")
+    axes.set_yticks(np.arange(len(known)), [str(label) for label in known])
+    if len(known) == 1:
+        axes.set_yticks([])

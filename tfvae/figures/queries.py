@@ -1,0 +1,77 @@
+"""What figures ask of a model and its data, as NumPy arrays."""
+
+import math
+
+import numpy as np
+
+from tfvae.evaluation import activity
+
+_ROWS = 500  # examples or codes that a network sees at once
+NUM_CODES = 10_000  # examples that speak for a split
+
+
+def examples(dataset, split, num):
+    """Returns the first examples of a split, float32 `[at most num, *event_shape]`."""
+    return np.concatenate(list(_batches(dataset, split, num)))
+
+
+def codes(vae, dataset, split, num=NUM_CODES):
+    """Returns the means of q(z|x) of the first examples, float32 `[at most num, latent_size]`."""
+    return np.concatenate([encode(vae, x) for x in _batches(dataset, split, num)])
+
+
+def encode(vae, x):
+    """Returns the means of q(z|x), `[batch, latent_size]`."""
+    return np.asarray(vae.posterior(x).mean())
+
+
+def decode(vae, z):
+    """Returns the means of p(x|z), `[*batch, *event_shape]`, for codes `[*batch, latent_size]`."""
+    z = np.asarray(z, np.float32)
+    rows = z.reshape(-1, z.shape[-1])
+    chunks = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
+    means = np.concatenate([np.asarray(vae.likelihood(chunk).mean()) for chunk in chunks])
+    return means.reshape(*z.shape[:-1], *means.shape[1:])
+
+
+def quantiles(vae, u):
+    """Returns the prior's quantiles, `[*batch, latent_size]`, at u of the same shape in (0, 1)."""
+    u = np.asarray(u, np.float32)
+    z = np.asarray(vae.prior_layer.quantile(u.reshape(-1, u.shape[-1])))
+    return z.reshape(u.shape)
+
+
+def has_quantiles(vae):
+    """Says whether the latents are independent under the prior, so that it has quantiles."""
+    try:
+        quantiles(vae, np.full([1, vae.latent_size], 0.5))
+    except ValueError:
+        return False
+    return True
+
+
+def most_active(vae, dataset, split, num):
+    """Returns the indices of the `num` most active latents and the activity of every latent."""
+    means = codes(vae, dataset, split)
+    return tuple(activity.most_active(means, num)), activity.activity(means)
+
+
+def normal_probability(stddevs):
+    """Returns the probability below so many standard deviations of a Gaussian.
+
+    Examples:
+        >>> normal_probability([0.0, 1.0]).round(3).tolist()
+        [0.5, 0.841]
+    """
+    return np.array([0.5 * math.erfc(-t / math.sqrt(2)) for t in stddevs])
+
+
+def _batches(dataset, split, num):
+    """Yields NumPy batches that hold the first `num` examples together."""
+    missing = num
+    for batch in dataset.split(split, min(num, _ROWS)):
+        x = np.asarray(batch)[:missing]
+        yield x
+        missing -= len(x)
+        if not missing:
+            return
