@@ -1,0 +1,184 @@
+"""What the laws need to know of each member beyond what it says of itself.
+
+A new member is found by its folder and comes under every law of its family. What can't be found
+out, such as the independent formula that its density is compared with, stands here, and
+`test_members_are_covered.py` fails where an entry is missing.
+"""
+
+import dataclasses
+import importlib
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import scipy.special
+import scipy.stats
+
+from tfvae import components
+
+#: Specs to test beside a member's defaults; needed where a member has required options.
+EXAMPLES = {
+    "datasets": {},
+    "distribution_layers": {},
+    "networks": {
+        "mlp": ["mlp(hidden=())", "mlp(hidden=(6, 4), activation='tanh')"],
+        "conv": [
+            "conv(channels=(3,), hidden=5, kernel_size=3)",
+            "conv(channels=(3, 4, 5), hidden=6, kernel_size=5, activation='gelu')",
+        ],
+    },
+    "objectives": {},
+    "priors": {"standard_normal": ["standard_normal(precision=4.0)"]},
+}
+
+#: The families whose laws stand in this folder.
+FAMILIES = tuple(EXAMPLES)
+
+#: What the constructor of a family takes before the options.
+CONTEXT = {"distribution_layers": ((3,),), "priors": (3,)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """A distribution layer.
+
+    Attributes:
+        log_prob: Function of NumPy params `[*params_shape]` and x `[*event_shape]` -> log density
+            or log mass of each element, by scipy.
+        points: Where one element may lie: all of a discrete support, or a grid that holds nearly
+            all of the mass of parameters of a few units.
+        discrete: Whether `points` carry mass rather than density.
+        extreme: A parameter far out, of both signs, at which nothing may overflow.
+        event_shapes: Event shapes that it must support.
+    """
+
+    log_prob: Callable
+    points: np.ndarray
+    discrete: bool
+    extreme: float = 30.0
+    event_shapes: tuple = ((1,), (5,), (2, 3), (2, 1, 3))
+
+    def data(self, shape):
+        """Returns float32 data in the support, of moderate size."""
+        rng = np.random.default_rng(0)
+        near = self.points if self.discrete else self.points[np.abs(self.points) < 2]
+        return rng.choice(near, shape).astype(np.float32)
+
+
+def _normal(params, x):
+    loc, log_variance = np.split(params, 2, axis=-1)
+    return scipy.stats.norm.logpdf(x, loc, np.exp(log_variance / 2))
+
+
+LAYERS = {
+    "bernoulli": Layer(
+        log_prob=lambda logits, x: scipy.stats.bernoulli.logpmf(x, scipy.special.expit(logits)),
+        points=np.array([0.0, 1.0]),
+        discrete=True,
+        extreme=50.0,
+    ),
+    "normal": Layer(log_prob=_normal, points=np.linspace(-40, 40, 16_001), discrete=False),
+}
+
+_IMAGES = ((4, 4, 1), (7, 5, 3), (1, 8, 4), (8, 1, 2), (1, 1, 1))
+
+#: Event shapes that a network must support; odd sides and sides of one among them.
+NETWORKS = {
+    "conv": _IMAGES,
+    "mlp": (*_IMAGES, (1,), (5,), (2, 3), (2, 1, 3, 2)),
+}
+
+#: Whether the expected bound, with default options, is log p(x) at the exact posterior.
+OBJECTIVES = {"elbo": True}
+
+
+def base(family):
+    """Returns the base class of a family."""
+    module = importlib.import_module(f"tfvae.{family}.base")
+    (found,) = [
+        kind
+        for kind in vars(module).values()
+        if isinstance(kind, type) and components.Component in kind.__bases__
+    ]
+    return found
+
+
+def specs(family):
+    """Returns specs of every member of a family: its defaults, and its examples."""
+    found = []
+    for name, member in components.members(family).items():
+        needs_example = any(default is None for default in member.options.values())
+        found += [] if needs_example else [name]
+        found += EXAMPLES[family].get(name, [])
+    return found
+
+
+def name_of(spec):
+    """Returns the name in a spec."""
+    return components.read(spec).name
+
+
+def build(family, spec, *context):
+    """Builds a member, with an arbitrary context if none is given."""
+    return components.build(base(family), spec, *(context or CONTEXT.get(family, ())))
+
+
+def params_of(layer, batch, seed=0):
+    """Returns parameters of a few units for a distribution layer, float32."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(batch, *layer.params_shape)).astype(np.float32)
+
+
+def posteriors():
+    """Returns specs of the layers that are a bijector of standard normal noise."""
+    import tensorflow_probability as tfp
+
+    kind = tfp.distributions.TransformedDistribution
+    return [
+        spec
+        for spec in specs("distribution_layers")
+        if isinstance((layer := build("distribution_layers", spec))(params_of(layer, 1)), kind)
+    ]
+
+
+def layers_with_events():
+    """Returns every distribution layer with every event shape that it must support."""
+    return [
+        (spec, event_shape)
+        for spec in specs("distribution_layers")
+        for event_shape in LAYERS[name_of(spec)].event_shapes
+    ]
+
+
+def networks_with_events():
+    """Returns every network with every event shape that it must support."""
+    return [
+        (spec, event_shape) for spec in specs("networks") for event_shape in NETWORKS[name_of(spec)]
+    ]
+
+
+def models():
+    """Returns the arguments of VAEs that together hold each member, and network x likelihood."""
+    small = {
+        "mlp": "mlp(hidden=(6,), activation='tanh')",
+        "conv": "conv(channels=(3,), hidden=5, kernel_size=3)",
+    }
+    networks = [small.get(name, name) for name in components.members("networks")]
+    pairs = itertools.product(networks, specs("distribution_layers"))
+    found = [{"network": network, "likelihood": likelihood} for network, likelihood in pairs]
+    found += [{"network": small["mlp"], "prior": spec} for spec in specs("priors")[1:]]
+    found += [{"network": small["mlp"], "posterior": spec} for spec in posteriors()[1:]]
+    found += [{"network": small["mlp"], "objective": spec} for spec in specs("objectives")[1:]]
+    return found
+
+
+def model(seed=0, latent_size=2, event_shape=(4, 4, 1), **parts):
+    """Builds a small VAE."""
+    from tfvae.vae import VAE
+
+    return VAE(event_shape=event_shape, latent_size=latent_size, seed=seed, **parts)
+
+
+def data_for(vae, num=6):
+    """Returns float32 examples that the likelihood of a VAE has a density for."""
+    return LAYERS[vae.likelihood_layer.member_name].data((num, *vae.event_shape))

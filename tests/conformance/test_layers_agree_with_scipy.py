@@ -1,0 +1,41 @@
+"""log_prob of a distribution layer is the sum over the event of scipy's."""
+
+import cases
+import numpy as np
+import pytest
+
+
+@pytest.mark.parametrize(("spec", "event_shape"), cases.layers_with_events())
+def test_log_prob_agrees_with_scipy(spec, event_shape):
+    case = cases.LAYERS[cases.name_of(spec)]
+    layer = cases.build("distribution_layers", spec, event_shape)
+    params = cases.params_of(layer, 6)
+    x = case.data((6, *event_shape))
+    log_prob = layer(params).log_prob(x)
+    expected = [case.log_prob(*row).sum() for row in zip(params, x, strict=True)]
+    assert log_prob.shape == (6,)
+    # Sums of up to six terms of a few nats, in float32.
+    np.testing.assert_allclose(log_prob, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("spec", "event_shape"), cases.layers_with_events())
+def test_a_layer_has_the_batch_and_event_shapes_that_it_promises(spec, event_shape):
+    layer = cases.build("distribution_layers", spec, event_shape)
+    distribution = layer(cases.params_of(layer, 6))
+    assert distribution.batch_shape == (6,)
+    assert distribution.event_shape == event_shape
+    assert layer.event_shape == event_shape
+    assert distribution.mean().shape == distribution.stddev().shape == (6, *event_shape)
+
+
+@pytest.mark.parametrize(("spec", "event_shape"), cases.layers_with_events())
+def test_more_axes_may_stand_before_the_batch(spec, event_shape):
+    case = cases.LAYERS[cases.name_of(spec)]
+    layer = cases.build("distribution_layers", spec, event_shape)
+    params = cases.params_of(layer, 6)
+    x = case.data((3, *event_shape))
+    wide = layer(params.reshape(2, 3, *layer.params_shape))
+    assert wide.batch_shape == (2, 3)
+    flat = layer(params).log_prob(np.concatenate([x, x]))
+    # The same operations on the same numbers; only the layout differs.
+    np.testing.assert_allclose(wide.log_prob(x), np.reshape(flat, (2, 3)), rtol=1e-6)

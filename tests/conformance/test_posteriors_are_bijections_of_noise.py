@@ -1,0 +1,70 @@
+"""z = bijector.forward(eps), eps ~ N(0, 1), and log q(z) = log N(eps) - log |dz / deps|."""
+
+import cases
+import numpy as np
+import pytest
+import scipy.stats
+import tensorflow as tf
+
+from tfvae import noise
+from tfvae.distributions import reparameterize
+
+LATENTS = 3
+
+
+@pytest.fixture(params=cases.posteriors())
+def layer(request):
+    return cases.build("distribution_layers", request.param, LATENTS)
+
+
+@pytest.fixture
+def posterior(layer):
+    return layer(cases.params_of(layer, 5))
+
+
+def test_a_posterior_draws_its_samples_from_standard_normal_noise(layer, posterior):
+    seeds = noise.row_seeds(noise.seed_of(1), 5)
+    z = posterior.bijector.forward(noise.normal(seeds, (LATENTS,)))
+    np.testing.assert_array_equal(reparameterize(posterior, seeds), z)
+    np.testing.assert_array_equal(layer.sample(cases.params_of(layer, 5), seeds), z)
+
+
+def test_log_prob_is_that_of_the_noise_less_the_log_determinant(posterior):
+    eps = np.random.default_rng(0).normal(size=(5, LATENTS)).astype(np.float32)
+    z = posterior.bijector.forward(eps)
+    log_determinants = []
+    for row in range(5):  # by the Jacobian itself, one row at a time
+        with tf.GradientTape() as tape:
+            noise_of_row = tf.constant(eps[row])
+            tape.watch(noise_of_row)
+            batch = tf.tensor_scatter_nd_update(eps, [[row]], noise_of_row[tf.newaxis])
+            z_of_row = posterior.bijector.forward(batch)[row]
+        jacobian = tape.jacobian(z_of_row, noise_of_row).numpy().astype(np.float64)
+        log_determinants.append(np.linalg.slogdet(jacobian).logabsdet)
+    expected = scipy.stats.norm.logpdf(eps).sum(axis=-1) - log_determinants
+    # A few terms of a few nats in float32.
+    np.testing.assert_allclose(posterior.log_prob(z), expected, rtol=1e-5, atol=1e-5)
+    # Without the bijector's cache too: z as a number that it has not made.
+    np.testing.assert_allclose(posterior.log_prob(z.numpy()), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_bijector_has_an_inverse(posterior):
+    eps = np.random.default_rng(0).normal(size=(5, LATENTS)).astype(np.float32)
+    z = posterior.bijector.forward(eps).numpy()
+    # Scales of a few units: the subtraction of the mean costs a digit.
+    np.testing.assert_allclose(posterior.bijector.inverse(z), eps, rtol=1e-5, atol=1e-5)
+
+
+def test_the_base_is_standard_normal(posterior):
+    eps = np.random.default_rng(0).normal(size=(5, LATENTS)).astype(np.float32)
+    base = posterior.distribution
+    assert base.event_shape == (LATENTS,)
+    np.testing.assert_allclose(base.log_prob(eps), scipy.stats.norm.logpdf(eps).sum(-1), rtol=1e-5)
+
+
+def test_gradients_pass_through_a_sample_to_the_parameters(layer):
+    params = tf.constant(cases.params_of(layer, 5))
+    with tf.GradientTape() as tape:
+        tape.watch(params)
+        z = reparameterize(layer(params), noise.row_seeds(noise.seed_of(1), 5))
+    assert np.all(tape.gradient(tf.reduce_sum(z**2), params) != 0)
