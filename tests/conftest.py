@@ -1,6 +1,77 @@
 """What all tests share."""
 
+import dataclasses
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import numpy as np
+import pytest
+
+
+@dataclasses.dataclass(frozen=True)
+class LinearGaussian:
+    """A model whose likelihood and posterior are known: probabilistic principal components.
+
+        p(z) = N(0, I),  p(x|z) = N(weights z + offset, variance I)
+        p(x) = N(offset, weights weights^T + variance I)
+        p(z|x) = N(gain (x - offset), diag(posterior_variance))
+
+    The columns of `weights` are orthogonal, so the posterior's covariance is diagonal and the
+    exact posterior lies in the family of an encoder with one linear layer.
+    """
+
+    weights: np.ndarray  # [x, z]
+    offset: np.ndarray  # [x]
+    variance: float
+    x: np.ndarray  # [num, x]
+
+    @property
+    def posterior_variance(self):
+        """Variance of each latent given x, [z]."""
+        return 1 / (1 + (self.weights**2).sum(axis=0) / self.variance)
+
+    @property
+    def gain(self):
+        """What maps x - offset to the posterior's mean, [z, x]."""
+        return self.posterior_variance[:, None] * self.weights.T / self.variance
+
+    @property
+    def log_prob(self):
+        """log p(x) of each example, nats."""
+        from scipy import stats
+
+        covariance = self.weights @ self.weights.T + self.variance * np.eye(len(self.offset))
+        return stats.multivariate_normal(self.offset, covariance).logpdf(self.x)
+
+    def vae(self, shift=0.0, widen=0.0, **kwargs):
+        """Returns this model as a `VAE` with the exact posterior, or one that is off.
+
+        Args:
+            shift: Added to the means of q(z|x).
+            widen: Added to the log-variances of q(z|x).
+            **kwargs: Arguments of `VAE`.
+        """
+        from tfvae.vae import VAE
+
+        size_x, size_z = self.weights.shape
+        vae = VAE((size_x,), size_z, network="mlp(hidden=())", likelihood="normal", **kwargs)
+        mean = np.concatenate([self.gain, np.zeros_like(self.gain)]).T  # [x, 2 z]
+        log_variance = np.log(self.posterior_variance) + widen
+        bias = np.concatenate([shift - self.gain @ self.offset, log_variance])
+        vae.encoder.set_weights([mean, bias])
+        decode = np.concatenate([self.weights, np.zeros_like(self.weights)]).T  # [z, 2 x]
+        bias = np.concatenate([self.offset, np.full(size_x, np.log(self.variance))])
+        vae.decoder.set_weights([decode, bias])
+        return vae
+
+
+@pytest.fixture(scope="session")
+def linear_gaussian():
+    """A `LinearGaussian` with two latents, four observed variables and five examples."""
+    rng = np.random.default_rng(0)
+    weights = np.linalg.qr(rng.normal(size=(4, 2))).Q * [1.5, 0.7]
+    offset = rng.normal(size=4)
+    x = rng.multivariate_normal(offset, weights @ weights.T + 0.4 * np.eye(4), size=5)
+    return LinearGaussian(weights, offset, 0.4, x.astype(np.float32))

@@ -18,7 +18,12 @@ from tfvae import components
 
 #: Specs to test beside a member's defaults; needed where a member has required options.
 EXAMPLES = {
-    "datasets": {},
+    "datasets": {
+        "mnist": [
+            f"mnist(binarize={mode!r}, validation=50, limit=40)"
+            for mode in ("none", "threshold", "static", "dynamic")
+        ]
+    },
     "distribution_layers": {},
     "networks": {
         "mlp": ["mlp(hidden=())", "mlp(hidden=(6, 4), activation='tanh')"],
@@ -88,6 +93,9 @@ NETWORKS = {
     "mlp": (*_IMAGES, (1,), (5,), (2, 3), (2, 1, 3, 2)),
 }
 
+#: Whether training draws the noise of an example anew each epoch, from the options.
+DATASETS = {"mnist": lambda options: options["binarize"] == "dynamic"}
+
 #: Whether the expected bound, with default options, is log p(x) at the exact posterior.
 OBJECTIVES = {"elbo": True}
 
@@ -155,6 +163,17 @@ def networks_with_events():
     return [
         (spec, event_shape) for spec in specs("networks") for event_shape in NETWORKS[name_of(spec)]
     ]
+
+
+def small_datasets():
+    """Returns specs of every data set: the examples instead of a large default."""
+    examples = EXAMPLES["datasets"]
+    return [s for name in components.members("datasets") for s in examples.get(name, [name])]
+
+
+def draws_anew(dataset):
+    """Says whether training draws the noise of an example anew each epoch."""
+    return DATASETS[dataset.member_name](dataset.spec.options)
 
 
 def models():

@@ -23,6 +23,7 @@ def test_every_member_has_a_spec_that_builds_it(family):
 @pytest.mark.parametrize(
     ("family", "table"),
     [
+        ("datasets", cases.DATASETS),
         ("distribution_layers", cases.LAYERS),
         ("networks", cases.NETWORKS),
         ("objectives", cases.OBJECTIVES),

@@ -21,19 +21,22 @@ class Conv(Network, name="conv"):
         activation: Name of a Keras activation.
 
     Raises:
-        ValueError: If a size is not a positive int, the activation is unknown, or the event is
-            not an image.
+        ValueError: If a size is not a positive int, there is no size in `channels`, the activation
+            is unknown, or the event is not an image.
     """
 
     def __init__(self, *, channels=(32, 64), hidden=256, kernel_size=4, activation="relu"):
         self.channels = check_sizes("channels", channels)
+        if not self.channels:
+            raise ValueError("`channels` holds one size at least, such as (32, 64). Received ().")
         (self.hidden,) = check_sizes("hidden", (hidden,))
         (self.kernel_size,) = check_sizes("kernel_size", (kernel_size,))
         self.activation = check_activation(activation)
 
     def encoder(self, event_shape, params_shape):
         """Returns x `[batch, *event_shape]` -> params `[batch, *params_shape]`."""
-        _check_image(event_shape)
+        if len(event_shape) != 3:
+            raise ValueError(_no_image(event_shape))
         inputs = keras.Input(event_shape, name="encoder_input")
         h = inputs
         for channels in self.channels:
@@ -45,7 +48,8 @@ class Conv(Network, name="conv"):
 
     def decoder(self, latent_size, params_shape):
         """Returns z `[batch, latent_size]` -> params `[batch, *params_shape]`."""
-        _check_image(params_shape)
+        if len(params_shape) < 3:
+            raise ValueError(_no_image(params_shape))
         sides = [params_shape[:2]]
         for _ in self.channels:
             sides.append(tuple(math.ceil(side / 2) for side in sides[-1]))
@@ -68,9 +72,8 @@ def _crop(images, sides):
     return keras.layers.Cropping2D([(0, cut) for cut in extra])(images) if any(extra) else images
 
 
-def _check_image(shape):
-    if len(shape) < 3:
-        raise ValueError(
-            f"The network `conv` reads images: an event shape (height, width, channels). "
-            f"Received {shape}. Use `--network mlp`, which reads any shape."
-        )
+def _no_image(shape):
+    return (
+        f"The network `conv` reads images: an event shape (height, width, channels). "
+        f"Received {shape}. Use `--network mlp`, which reads any shape."
+    )
