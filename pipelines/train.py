@@ -109,14 +109,18 @@ def _train(vae, dataset, run, options):
 
 def _finish(vae, dataset, run, options, export):
     """Writes the model, its test ELBO, its figures and its exports."""
-    from pipelines import evaluate, plot
+    from pipelines import evaluate
+    from pipelines.plot import FOLDER
+    from tfvae.figures import gallery
 
     vae.save(run / f".{MODEL}.tmp.keras")
     (run / f".{MODEL}.tmp.keras").replace(run / MODEL)
     print(f"Model: {run / MODEL}")
     split = "test" if "test" in dataset.splits else "validation"
     evaluate.report_on(vae, dataset, run, split=split, seed=options["seed"])
-    plot.write_gallery(vae, dataset, run, seed=options["seed"])
+    pictures = gallery.render_all(vae, dataset, options["seed"], split=split)
+    for path in gallery.write_all(pictures, run / FOLDER):
+        print(f"Figure: {path}")
     if export is not None:
         from pipelines.export import publish
 

@@ -26,6 +26,7 @@ class MNIST(Dataset, name="mnist"):
             validation and test; 'static' draws each image once; 'threshold' cuts at one half;
             'none' keeps the grey values in [0, 1].
         validation: Number of training images that are set aside for validation.
+        limit: Keep only the first so many images of each split, to try things out; None keeps all.
 
     Raises:
         ValueError: If an option is out of range or a data file is damaged.
@@ -39,17 +40,26 @@ class MNIST(Dataset, name="mnist"):
 
     event_shape = (28, 28, 1)
 
-    def __init__(self, *, binarize="dynamic", validation=5000):
+    def __init__(self, *, binarize="dynamic", validation=5000, limit=None):
         self.binarize = binarization.check_mode(binarize)
         if type(validation) is not int or not 0 < validation < _NUM_TRAINING:
             raise ValueError(
                 f"`validation` is how many of the 60,000 training images are set aside: a whole "
                 f"number from 1 to 59,999. Received {validation!r}."
             )
+        if limit is not None and (type(limit) is not int or limit < 1):
+            raise ValueError(
+                f"`limit` is None or how many images of each split to keep: a positive int. "
+                f"Received {limit!r}."
+            )
         first = _NUM_TRAINING - validation
-        self._ranges = {"train": (0, first), "validation": (first, _NUM_TRAINING), "test": (0, None)}
-        for file in self._ranges:
-            self._images(file)
+        bounds = {"train": (0, first), "validation": (first, _NUM_TRAINING), "test": (0, 10000)}
+        self._ranges = {
+            split: (begin, end if limit is None else min(end, begin + limit))
+            for split, (begin, end) in bounds.items()
+        }
+        for split in self.splits:
+            self._images(split)  # so that a damaged file is found here
 
     def num_examples(self, split):
         """Returns how many images a split holds."""

@@ -1,5 +1,7 @@
 """Progress on the terminal: one line an epoch, and a bar with the time left while it runs."""
 
+import time
+
 import keras
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -34,9 +36,13 @@ class ProgressLines(keras.callbacks.Callback):
             disable=not self._console.is_terminal,
         )
         self._done = 0
+        self._began = None
+        self._first = None
 
     def on_epoch_begin(self, epoch, logs=None):  # noqa: D102 - Keras's hook
         del logs
+        self._began = self._began or time.monotonic()
+        self._first = epoch if self._first is None else self._first
         description = f"epoch {epoch + 1}/{self._epochs}"
         self._done = epoch * self._steps
         if not self._bar.task_ids:
@@ -55,7 +61,9 @@ class ProgressLines(keras.callbacks.Callback):
         line = f"epoch {epoch + 1:>{len(str(self._epochs))}}/{self._epochs}  train {_terms(train)}"
         if validation:
             line += f"   validation {_terms(validation)}"
-        self._console.print(line)
+        an_epoch = (time.monotonic() - self._began) / (epoch + 1 - self._first)
+        left = an_epoch * (self._epochs - epoch - 1)
+        self._console.print(f"{line}   {left // 60:.0f}:{left % 60:02.0f} left")
 
     def on_train_end(self, logs=None):  # noqa: D102 - Keras's hook
         del logs
