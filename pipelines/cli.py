@@ -137,7 +137,7 @@ def load_tensorflow():
     """Imports TensorFlow and TensorFlow Probability without their start-up messages."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    with _quiet_stderr():
+    with quiet_stderr():
         import tensorflow as tf
         import tensorflow_probability  # noqa: F401 - loaded here, while it is quiet
 
@@ -146,7 +146,7 @@ def load_tensorflow():
 
 
 @contextlib.contextmanager
-def _quiet_stderr():
+def quiet_stderr():
     """Holds back what C++ libraries write to standard error; gives it out if the block fails.
 
     They write before any log level applies, straight to the file descriptor.
