@@ -35,7 +35,8 @@ class Endpoint:
 class Exporter(components.Component, abc.ABC):
     """A format in which trained parts leave the project.
 
-    A member sets the three attributes and overrides `_write`.
+    A member sets the three attributes and overrides `_write`. An exporter is a context manager:
+    entering it starts what takes long to load, where there is something.
 
     Attributes:
         noise: What its endpoints draw from: "seed", int32 `[batch, 2]`, where the format can draw
@@ -49,6 +50,12 @@ class Exporter(components.Component, abc.ABC):
     noise: str
     layout: dict[str, str]
     runtime: str
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        return None
 
     @abc.abstractmethod
     def _write(self, endpoints, paths):

@@ -1,6 +1,5 @@
 """LiteRT (TensorFlow Lite) files, for phones, browsers and services without TensorFlow."""
 
-import json
 import pathlib
 import tempfile
 
@@ -29,14 +28,21 @@ class LiteRT(Exporter, name="litert"):
     }
     runtime = "litert"
 
-    def _write(self, endpoints, paths):
+    def __enter__(self):
         # In a process of its own: the converter leaks the size of the weights with each call,
         # writes to the terminal, and can abort the process that it runs in.
+        self._converter = Fresh("convert to LiteRT", _CONVERT)
+        return self
+
+    def __exit__(self, *exception):
+        self._converter.__exit__(*exception)
+
+    def _write(self, endpoints, paths):
         with tempfile.TemporaryDirectory(dir=next(iter(paths.values())).parent.parent) as folder:
             jobs = []
             for part, path in paths.items():
                 source = pathlib.Path(folder, part)
                 write_saved_model(endpoints[part], source)
                 jobs.append([str(source), [e.name for e in endpoints[part]], str(path)])
-            with Fresh("convert to LiteRT", _CONVERT, json.dumps(jobs)) as process:
-                process.wait()
+            self._converter.send(jobs)
+            self._converter.wait()

@@ -55,13 +55,14 @@ def export(vae, directory, formats=FORMATS):
     """
     exporters = _build(formats)
     with Staging(directory) as staging, contextlib.ExitStack() as stack:
-        proofs = []
-        for exporter in exporters:
+        # Their processes load while the formats are written one after the other.
+        proofs = [
+            stack.enter_context(Verification(stack.enter_context(exporter), staging.directory))
+            for exporter in exporters
+        ]
+        for exporter, proof in zip(exporters, proofs, strict=True):
             wanted = endpoints.endpoints(vae, exporter.noise)
-            paths = exporter.write(wanted, staging.directory)
-            proof = Verification(exporter, wanted, paths, staging.directory)
-            # It goes on while the next format is written.
-            proofs.append(stack.enter_context(proof))
+            proof.start(wanted, exporter.write(wanted, staging.directory))
         for proof in proofs:
             proof.check()
         return _published(exporters, staging.root, staging.publish())

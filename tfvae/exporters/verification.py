@@ -29,37 +29,39 @@ _REPLAY = _RUNTIMES / "replay.py"
 
 
 class Verification:
-    """The proof of one format: starts when it is made, is decided by `check`.
+    """The proof of one format, in a process that loads while the format is being written.
 
     As a context manager, it ends its process when the block is left.
 
     Args:
-        exporter: The `Exporter` that wrote the files.
-        endpoints: Dict of part to a tuple of `Endpoint`.
-        paths: Dict of part to the path of its files.
+        exporter: The `Exporter`.
         folder: An existing folder for the inputs and the answers.
     """
 
-    def __init__(self, exporter, endpoints, paths, folder):
+    def __init__(self, exporter, folder):
         self._format = exporter.member_name
-        self._cases = _cases(endpoints)
+        self._inputs = pathlib.Path(folder, f"{self._format}_inputs.npz")
         self._answers = pathlib.Path(folder, f"{self._format}_answers.npz")
-        inputs = pathlib.Path(folder, f"{self._format}_inputs.npz")
-        np.savez(inputs, **_flat({case: inputs for case, (_, inputs) in self._cases.items()}))
-        self._process = Fresh(
-            f"verify the format {self._format}",
-            _REPLAY,
-            _RUNTIMES / f"{exporter.runtime}.py",
-            inputs,
-            self._answers,
-            *(f"{part}={path}" for part, path in paths.items()),
-        )
+        runtime = _RUNTIMES / f"{exporter.runtime}.py"
+        self._process = Fresh(f"verify the format {self._format}", _REPLAY, runtime)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
         self._process.__exit__(*exception)
+
+    def start(self, endpoints, paths):
+        """Runs every signature.
+
+        Args:
+            endpoints: Dict of part to a tuple of `Endpoint`.
+            paths: Dict of part to the path of its files.
+        """
+        self._cases = _cases(endpoints)
+        np.savez(self._inputs, **_flat({case: given for case, (_, given) in self._cases.items()}))
+        parts = {part: str(path) for part, path in paths.items()}
+        self._process.send([str(self._inputs), str(self._answers), parts])
 
     def check(self):
         """Compares the files with the model.
@@ -91,7 +93,7 @@ class Verification:
 
     def _differences(self, expected, answers):
         """Yields a message for each case that differs, failures of whole signatures first."""
-        given = {case: {} for case in expected}
+        given: dict[str, dict] = {case: {} for case in expected}
         for key in answers:
             case, name = key.rsplit("/", 1)
             if case in given:

@@ -16,12 +16,15 @@ class Program:
         path: Its directory.
 
     Raises:
-        OSError: If it isn't a SavedModel.
+        ValueError: If it isn't a SavedModel, or not a whole one.
     """
 
     def __init__(self, path):
         self._session = tf.compat.v1.Session(graph=tf.Graph())
-        graph = tf.compat.v1.saved_model.load(self._session, ["serve"], str(path))
+        try:
+            graph = tf.compat.v1.saved_model.load(self._session, ["serve"], str(path))
+        except (OSError, RuntimeError, tf.errors.OpError) as error:
+            raise ValueError(str(error)) from error
         self._signatures = {k: v for k, v in graph.signature_def.items() if k != _INIT}
         self.signatures = tuple(self._signatures)
 

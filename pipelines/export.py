@@ -1,0 +1,126 @@
+"""Publish a trained run as an encoder and a decoder: `python -m pipelines.export RUN`."""
+
+import pathlib
+import zipfile
+
+import tfvae
+from pipelines import cli, runs
+from pipelines.cli import Failure
+from tfvae import components
+
+FORMATS = ("saved_model", "litert")
+
+_DESCRIPTION = """\
+Publish a trained run as an encoder and a decoder that run alone, under the next version.
+
+Every signature is first run in a fresh process, without this project and without Keras, and
+compared with the model. Only then the version appears; older versions stay.
+"""
+
+
+def main(argv):
+    """Exports as the command line says.
+
+    Args:
+        argv: List of arguments.
+    """
+    given = _make_parser().parse_args(argv)
+    run = runs.open_run(given.run)
+    directory = pathlib.Path(given.output or default_directory(run.options["dataset"]))
+    cli.check_writable(directory, "--output")
+    cli.load_tensorflow()
+    publish(_load(run), directory, tuple(given.format or FORMATS))
+
+
+def default_directory(dataset):
+    """Returns where a model of a data set is exported by default.
+
+    Examples:
+        >>> default_directory("mnist(binarize='dynamic')")
+        'exported/mnist'
+    """
+    return f"exported/{components.read(dataset).name}"
+
+
+def publish(vae, directory, formats=FORMATS):
+    """Publishes a model and prints what has been published.
+
+    Args:
+        vae: A `VAE`.
+        directory: Directory of the export.
+        formats: Specs of exporters.
+
+    Returns:
+        The `Publication`.
+
+    Raises:
+        Failure: If the export can't be written, or computes something else than the model.
+    """
+    from tfvae.exporters.base import ExportError
+
+    try:
+        publication = tfvae.export(vae, directory, formats)
+    except ExportError as error:
+        raise Failure(f"Nothing has been exported to {directory}. {error}") from error
+    except OSError as error:
+        raise Failure(f"{directory} can't be written: {error}.") from error
+    print(_report(publication))
+    return publication
+
+
+def _make_parser():
+    parser = cli.Parser(_DESCRIPTION, prog="python -m pipelines.export", epilog=_listing())
+    parser.add_argument("run", metavar="RUN", help="run directory of `pipelines.train`")
+    parser.add_argument(
+        "--output", metavar="DIR", help="where to publish (default: exported/DATASET)"
+    )
+    parser.add_argument(
+        "--format",
+        metavar="SPEC",
+        action="append",
+        type=cli.spec_of("exporters"),
+        help=f"may be given several times (default: {' and '.join(FORMATS)})",
+    )
+    return parser
+
+
+def _listing():
+    formats = components.members("exporters").values()
+    return "formats:\n" + "\n".join(f"  {member}\n      {member.summary}" for member in formats)
+
+
+def _load(run):
+    """Returns the model of a run."""
+    try:
+        return run.model()
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise Failure(
+            f"The model of {run.directory} can't be loaded: {reason} Restore "
+            f"{run.directory / runs.MODEL}, or train again."
+        ) from error
+
+
+def _report(publication):
+    """Returns what to tell the user: what there is now, how large, and how to try it."""
+    sizes = {path: _size(path) for path in publication.paths.values()}
+    width = max(len(str(path)) for path in sizes)
+    lines = [f"  {path!s:<{width}}  {size / 1e6:8.2f} MB" for path, size in sizes.items()]
+    return "\n".join(
+        [
+            f"Published version {publication.version} of {publication.directory}; every "
+            f"signature agrees with the model in a fresh process.",
+            *lines,
+            f"Try it: python -m pipelines.generate {publication.directory} --output samples.png",
+        ]
+    )
+
+
+def _size(path):
+    """Returns the bytes of a file, or of all files under a directory."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+if __name__ == "__main__":
+    cli.run(main)

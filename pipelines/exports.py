@@ -1,0 +1,98 @@
+"""Published exports: how programs find and open them, without TensorFlow where it can be done."""
+
+import pathlib
+
+from pipelines import cli
+from pipelines.cli import Failure, UsageError
+from tfvae.exporters import published
+
+PREFERRED = "litert"  # needs no TensorFlow
+
+
+def find(exported, part, format_name=None, version=None):
+    """Finds a part that was exported.
+
+    Args:
+        exported: Directory of an export, or the part's own file.
+        part: "encoder" or "decoder".
+        format_name: Name of an exporter; by default LiteRT where that is published.
+        version: Int; by default the newest.
+
+    Returns:
+        Path of the part, and the name of its format.
+
+    Raises:
+        UsageError: If there is no such part.
+    """
+    exported = pathlib.Path(exported)
+    if exported.is_file():
+        return exported, _format_of_file(exported, part, format_name, version)
+    found = published.versions(exported, part)
+    if format_name is not None:
+        found = {name: paths for name, paths in found.items() if name == format_name}
+    if not found:
+        raise UsageError(_nothing_there(exported, part, format_name))
+    known = sorted({known for paths in found.values() for known in paths})
+    version = known[-1] if version is None else version
+    having = [name for name, paths in found.items() if version in paths]
+    if not having:
+        raise UsageError(
+            f"`--version` names a published version. Received {version}; {exported} has "
+            f"{', '.join(map(str, known))}. Leave it out for the newest."
+        )
+    name = PREFERRED if PREFERRED in having else having[0]
+    return found[name][version], name
+
+
+def open_part(path, format_name, endpoint):
+    """Opens a part to run it.
+
+    Args:
+        path: Path of the part.
+        format_name: Name of its format.
+        endpoint: Name of the signature that it will be asked for.
+
+    Returns:
+        A `Program` of the format's runtime.
+
+    Raises:
+        Failure: If it is damaged.
+        UsageError: If it lacks the signature.
+    """
+    if format_name != PREFERRED:
+        cli.load_tensorflow()  # quietly, before a runtime does
+    try:
+        program = published.open_part(path, format_name)
+    except ValueError as error:
+        raise Failure(str(error)) from error
+    if endpoint not in program.signatures:
+        raise UsageError(
+            f"This program calls the signature `{endpoint}`. {path} has "
+            f"{', '.join(program.signatures) or 'none'}. Give the other part."
+        )
+    return program
+
+
+def _format_of_file(path, part, format_name, version):
+    name = published.format_of(path, part)
+    if name is None or format_name not in (None, name):
+        raise UsageError(
+            f"EXPORTED is the directory of an export, or a .tflite file. Received {path}"
+            f"{f' as {format_name}' if format_name else ''}. Give the directory, such as "
+            f"exported/mnist."
+        )
+    if version is not None:
+        raise UsageError(
+            f"`--version` chooses in a directory. Received the file {path}. Leave `--version` "
+            f"out, or give the directory."
+        )
+    return name
+
+
+def _nothing_there(exported, part, format_name):
+    kind = f" in the format {format_name}" if format_name else ""
+    state = f"holds no published {part}{kind}" if exported.exists() else "does not exist"
+    return (
+        f"EXPORTED is the directory of an export, or a .tflite file. {exported} {state}. Publish "
+        f"a run with `python -m pipelines.export RUN --output {exported}`."
+    )
