@@ -5,10 +5,12 @@
     vae.fit(dataset, epochs=20)
     tfvae.export(vae, "exported/mnist")
 
-Importing `tfvae` costs nothing: TensorFlow is loaded when one of its names is first used.
+Importing `tfvae` costs nothing: TensorFlow is loaded when one of its names is first used. Where
+Keras is loaded already, `VAE` is registered with it at once, for `keras.models.load_model`.
 """
 
 import importlib
+import sys
 
 __version__ = "0.1.0"
 
@@ -26,3 +28,7 @@ def __getattr__(name):
 
 def __dir__():
     return sorted(__all__)
+
+
+if "keras" in sys.modules:
+    importlib.import_module(_HOME["VAE"])

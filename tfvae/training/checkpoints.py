@@ -71,8 +71,9 @@ def restore(model, directory):
     damaged = []
     for path in sorted(pathlib.Path(directory).glob(_PATTERN), reverse=True):
         try:
-            with np.load(path) as file:
-                arrays = {name: file[name] for name in file.files}
+            # Opened here: NumPy leaves a file that is no archive open.
+            with path.open("rb") as file, np.load(file) as archive:
+                arrays = {name: archive[name] for name in archive.files}
         except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             damaged.append(path)
             continue

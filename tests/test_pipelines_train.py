@@ -1,0 +1,321 @@
+"""The main use, end to end: train, watch, resume, evaluate; and what it says to bad input."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import tfvae
+from pipelines import cli, commands, evaluate, runs, train
+from tfvae.training import checkpoints, logs, loop
+
+SMALL = [
+    "--dataset", "mnist(limit=300)", "--network", "mlp(hidden=(32,))", "--latent-size", "2",
+    "--batch-size", "50",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of three epochs, without exports: (directory, standard output)."""
+    place = tmp_path_factory.mktemp("finished")
+    process = program("train", *SMALL, "--epochs", "3", "--run", "run", "--no-export", cwd=place)
+    assert process.returncode == 0, process.stderr
+    return place / "run", process
+
+
+def program(name, *arguments, cwd):
+    """Runs a program of the project as a user does."""
+    command = [sys.executable, "-m", f"pipelines.{name}", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def refused(main, *arguments):
+    """Returns the message with which a program refuses its arguments, in this process."""
+    with pytest.raises(cli.UsageError) as error:
+        main([str(argument) for argument in arguments])
+    return str(error.value)
+
+
+def test_a_run_directory_holds_all_that_is_promised(finished):
+    run, _ = finished
+    names = {path.name for path in run.iterdir()}
+    assert names == {
+        "options.json", "train", "validation", "metrics.jsonl", "checkpoints", "figures",
+        "model.keras", "evaluation.json",
+    }  # fmt: skip
+    pictures = {path.name for path in (run / "figures").iterdir()}
+    assert {"reconstructions.png", "samples.png", "manifold.png", "latents.png"} <= pictures
+
+
+def test_the_terminal_shows_progress_and_none_of_tensorflows_noise(finished):
+    _, process = finished
+    assert process.stderr == ""
+    assert "epoch 3/3  train elbo -" in process.stdout
+    assert "left" in process.stdout
+    assert "E0000" not in process.stdout
+    assert "cuda" not in process.stdout
+
+
+def test_tensorboard_curves_overlay_with_the_iterations_as_step(finished):
+    run, _ = finished
+    steps = {}
+    for part in ("train", "validation"):
+        events = EventAccumulator(str(run / part), size_guidance={"tensors": 0}).Reload()
+        assert {"elbo", "reconstruction", "kl", "loss"} <= set(events.Tags()["tensors"])
+        steps[part] = [event.step for event in events.Tensors("elbo")]
+    assert steps["train"] == steps["validation"] == [6, 12, 18]  # 300 images in batches of 50
+
+
+def test_tensorboard_holds_pictures_of_reconstructions_and_samples(finished):
+    run, _ = finished
+    for part, tag in (("validation", "reconstructions"), ("train", "samples")):
+        events = EventAccumulator(str(run / part), size_guidance={"tensors": 0}).Reload()
+        pictures = events.Tensors(tag)
+        assert [event.step for event in pictures] == [6, 12, 18]
+        assert pictures[0].tensor_proto.string_val[2].startswith(b"\x89PNG")
+
+
+def test_metrics_jsonl_is_the_curves_in_text(finished):
+    run, _ = finished
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [record["epoch"] for record in records] == [1, 2, 3]
+    for record in records:
+        for part in ("train", "validation"):
+            values = record[part]
+            # Means of float32 terms over the same examples.
+            assert values["elbo"] == pytest.approx(values["reconstruction"] - values["kl"], rel=1e-5)
+            assert values["loss"] == pytest.approx(-values["elbo"], rel=1e-5)
+    assert records[-1]["train"]["elbo"] > records[0]["train"]["elbo"]
+
+
+def test_the_same_command_gives_the_same_run(finished, tmp_path):
+    run, _ = finished
+    assert program("train", *SMALL, "--epochs", "3", "--no-export", cwd=tmp_path).returncode == 0
+    again = tmp_path / "runs" / "mnist-1"  # the next free directory
+    assert weights(again) == weights(run)
+
+
+def test_a_run_is_its_own_recipe(finished):
+    run, _ = finished
+    given = commands.make_parser().parse_args(["--recipe", str(run / "options.json")])
+    options = runs.read_options(run)
+    assert options.pop("tfvae_version") == tfvae.__version__
+    assert commands.resolve(given) == options
+
+
+def test_a_run_that_goes_on_later_ends_with_the_same_bits(finished, tmp_path):
+    run, _ = finished
+    for epochs in (1, 3):  # a new model each time, as in a new process
+        options = {**runs.read_options(run), "epochs": epochs}
+        dataset, vae = train._build(options)
+        numbers = {key: options[key] for key in ("batch_size", "learning_rate", "seed")}
+        loop.train(vae, dataset, tmp_path, epochs=epochs, **numbers)
+    vae.save(tmp_path / "model.keras")
+    assert weights(tmp_path) == weights(run)
+    records = logs.read_metrics(tmp_path / "metrics.jsonl")
+    before = logs.read_metrics(run / "metrics.jsonl")
+    for record, whole in zip(records, before, strict=True):
+        assert {**record, "seconds": 0} == {**whole, "seconds": 0}
+
+
+def test_ctrl_c_ends_in_one_message_and_keeps_what_was_finished(tmp_path):
+    command = [sys.executable, "-m", "pipelines.train", *SMALL, "--run", "run", "--no-export"]
+    with subprocess.Popen(
+        [*command, "--epochs", "3000"], cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        wait_for(lambda: list(tmp_path.glob("run/checkpoints/epoch-*.npz")))
+        process.send_signal(signal.SIGINT)
+        _, message = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert message.count("\n") == 1
+    assert "go on with `python -m pipelines.train --resume --run run`" in message
+    newest = max(tmp_path.glob("run/checkpoints/epoch-*.npz"))
+    done = int(newest.stem.removeprefix("epoch-"))
+    records = logs.read_metrics(tmp_path / "run" / "metrics.jsonl")
+    # What a checkpoint stands for has been logged before it appears.
+    assert [record["epoch"] for record in records][:done] == list(range(1, done + 1))
+    assert "has not finished" in refused(evaluate.main, tmp_path / "run")
+
+
+def weights(run):
+    model = keras.models.load_model(run / "model.keras")
+    return [np.asarray(v.value).tobytes() for v in [*model.variables, *model.optimizer.variables]]
+
+
+def wait_for(condition, seconds=90):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come in time"
+        time.sleep(0.05)
+
+
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(tmp_path):
+    vae = tfvae.VAE((2, 2, 1), 2, network="mlp(hidden=(3,))")
+    vae.compile()
+    vae.optimizer.build(vae.trainable_variables)
+    first = checkpoints.save(vae, tmp_path, 1)
+    kept = [np.array(v.value) for v in vae.variables]
+    vae.set_weights([weight + 1 for weight in vae.get_weights()])
+    newest = checkpoints.save(vae, tmp_path, 2)
+    newest.write_bytes(newest.read_bytes()[:-200])
+    done, damaged = checkpoints.restore(vae, tmp_path)
+    assert (done, damaged) == (1, [newest])
+    for variable, value in zip(vae.variables, kept, strict=True):
+        np.testing.assert_array_equal(variable.value, value)
+    assert first.exists()
+
+
+def test_evaluation_is_of_every_example_and_says_how_it_was_made(finished):
+    run, _ = finished
+    report = evaluate.read_reports(run / "evaluation.json")[-1]
+    protocol = report["protocol"]
+    assert (protocol["split"], protocol["num_examples"]) == ("test", 300)
+    assert report["elbo"] == pytest.approx(report["reconstruction"] - report["kl"], rel=1e-6)
+    model, dataset = runs.open_run(run).model(), runs.open_run(run).dataset()
+    x = np.concatenate(list(dataset.split("test", 128)))
+    # The same noise for the same place: equal but for the order of float32 sums.
+    assert report["elbo"] == pytest.approx(float(np.mean(model.elbo(x))), rel=1e-5)
+
+
+def test_another_evaluation_is_added_and_the_same_one_replaced(finished, capsys):
+    run, _ = finished
+    before = evaluate.read_reports(run / "evaluation.json")
+    for _ in range(2):
+        evaluate.main([str(run), "--num-samples", "20", "--split", "validation"])
+    after = evaluate.read_reports(run / "evaluation.json")
+    assert after[: len(before)] == before
+    assert len(after) == len(before) + 1
+    assert after[-1]["log_likelihood"] > after[-1]["elbo"]  # a tighter bound
+    assert "log-likelihood, 20 samples" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "export", "generate", "plot"])
+def test_help_answers_without_tensorflow(name, tmp_path):
+    code = (
+        f"import sys; sys.argv = ['{name}', '--help']; import runpy\n"
+        f"try: runpy.run_module('pipelines.{name}', run_name='__main__')\n"
+        "finally: assert not {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, process.stderr
+    assert f"usage: python -m pipelines.{name}" in process.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--network", "mpl"], "`mpl` is not one of the networks. Did you mean `mlp`? Known: "),
+        (["--network", "mlp(hiden=3)"], "has no option `hiden`. Did you mean `hidden`?"),
+        (["--dataset", "mnist(binarize=dynamic)"], "Put quotes around a string"),
+        (["--epochs", "0"], "Argument --epochs: expected a whole number above 0, received '0'"),
+        (["--epoch", "1"], "Unrecognized arguments: --epoch 1"),
+        (["--learning-rate", "nan"], "expected a number above 0, received 'nan'"),
+        (["--seed", "-1"], "expected a whole number from 0 to 2147483647"),
+        (["--recipe", "nowhere.toml"], "The recipe nowhere.toml can't be read: No such file"),
+        (["--resume"], "`--resume` needs the run to go on with: add `--run DIR`"),
+        (["--resume", "--run", "nowhere"], "nowhere holds no options.json"),
+    ],
+)
+def test_a_command_that_cannot_be_carried_out_is_refused_with_its_remedy(arguments, message):
+    assert message in refused(train.main, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--dataset", "mnist(binarize='static', limit=-1)"], "Received -1"),
+        (["--dataset", "mnist(binarize='sometimes')"], "`binarize` is one of 'none', 'threshold'"),
+        (["--dataset", "mnist(binarize='none')"], "`bernoulli` is defined for values in {0, 1}"),
+        (["--posterior", "bernoulli"], "The posterior is a bijector of standard normal noise"),
+        (["--network", "mlp(activation='rleu')"], "`activation` is the name of a Keras activation"),
+        (["--prior", "standard_normal(precision=0)"], "a positive number. Received 0"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_before_a_run_begins(
+    arguments, message, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(train.main, *arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_directory_that_exists_is_never_a_new_run(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "precious").write_text("kept")
+    message = refused(train.main, "--run", tmp_path / "run")
+    assert "`--run` names a new directory" in message
+    assert "--resume" in message
+    assert (tmp_path / "run" / "precious").read_text() == "kept"
+
+
+def test_a_place_below_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("kept")
+    assert "is a file, not a directory" in refused(train.main, "--run", tmp_path / "file" / "run")
+    assert "is a file, not a directory" in refused(train.main, "--export", tmp_path / "file" / "x")
+
+
+def test_a_place_without_permission_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda place, mode: place != tmp_path)  # root may everywhere
+    assert "can't be written by this user" in refused(train.main, "--run", tmp_path / "run")
+
+
+def test_a_resumed_run_keeps_its_options(finished):
+    run, _ = finished
+    message = refused(train.main, "--resume", "--run", run, "--latent-size", "3")
+    assert "`--latent-size 2`; received 3" in message
+    assert "but for more epochs" in refused(train.main, "--resume", "--run", run, "--epochs", "1")
+
+
+def test_recipes_are_read_and_overridden(tmp_path):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("latent-size = 7\nepochs = 3\nnetwork = 'conv'\n")
+    given = commands.make_parser().parse_args(["--recipe", str(recipe), "--epochs", "4"])
+    options = commands.resolve(given)
+    assert (options["latent_size"], options["epochs"], options["network"]) == (7, 4, "conv")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("latent-sise = 7", "has an option `latent-sise` that training doesn't know"),
+        ("latent-size = -7", "option `latent-size`: expected a whole number above 0"),
+        ("network = 'mpl'", "Did you mean `mlp`?"),
+        ("latent-size = ", "is no valid .toml"),
+    ],
+)
+def test_a_bad_recipe_is_refused(text, message, tmp_path):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(text)
+    assert message in refused(train.main, "--recipe", recipe)
+
+
+@pytest.mark.parametrize("main", [evaluate.main])
+def test_programs_that_need_a_run_say_so(main, tmp_path):
+    assert "does not exist" in refused(main, tmp_path / "nowhere")
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "options.json").write_text("{}")
+    assert "has not finished" in refused(main, tmp_path / "half")
+    (tmp_path / "half" / "model.keras").touch()
+    (tmp_path / "half" / "options.json").write_text("{")
+    assert "is damaged" in refused(main, tmp_path / "half")
+
+
+def test_errors_of_a_program_are_one_line_and_a_status(tmp_path):
+    process = program("train", "--network", "mpl", cwd=tmp_path)
+    assert process.returncode == 2
+    assert process.stdout == ""
+    assert process.stderr.startswith("python -m pipelines.train: `mpl` is not one of the networks.")
+    assert process.stderr.count("\n") == 1
+    assert not list(pathlib.Path(tmp_path).iterdir())
