@@ -6,8 +6,6 @@ from pipelines import cli
 from pipelines.cli import Failure, UsageError
 from tfvae.exporters import published
 
-PREFERRED = "litert"  # needs no TensorFlow
-
 
 def find(exported, part, format_name=None, version=None):
     """Finds a part that was exported.
@@ -15,7 +13,7 @@ def find(exported, part, format_name=None, version=None):
     Args:
         exported: Directory of an export, or the part's own file.
         part: "encoder" or "decoder".
-        format_name: Name of an exporter; by default LiteRT where that is published.
+        format_name: Name of an exporter; by default one that needs no TensorFlow, where there is.
         version: Int; by default the newest.
 
     Returns:
@@ -40,7 +38,7 @@ def find(exported, part, format_name=None, version=None):
             f"`--version` names a published version. Received {version}; {exported} has "
             f"{', '.join(map(str, known))}. Leave it out for the newest."
         )
-    name = PREFERRED if PREFERRED in having else having[0]
+    name = min(having, key=published.needs_tensorflow)
     return found[name][version], name
 
 
@@ -59,7 +57,7 @@ def open_part(path, format_name, endpoint):
         Failure: If it is damaged.
         UsageError: If it lacks the signature.
     """
-    if format_name != PREFERRED:
+    if published.needs_tensorflow(format_name):
         cli.load_tensorflow()  # quietly, before a runtime does
     try:
         program = published.open_part(path, format_name)

@@ -35,8 +35,7 @@ class Endpoint:
 class Exporter(components.Component, abc.ABC):
     """A format in which trained parts leave the project.
 
-    A member sets the three attributes and overrides `_write`. An exporter is a context manager:
-    entering it starts what takes long to load, where there is something.
+    A member sets the four attributes and overrides `_write`.
 
     Attributes:
         noise: What its endpoints draw from: "seed", int32 `[batch, 2]`, where the format can draw
@@ -45,28 +44,25 @@ class Exporter(components.Component, abc.ABC):
             after the folder is the version: "litert/{version}/encoder.tflite".
         runtime: Name of the module in `runtimes/` that opens the files: what proves an export
             right before it is published, and what programs run it by.
+        needs_tensorflow: Whether that runtime is TensorFlow.
     """
 
     noise: str
     layout: dict[str, str]
     runtime: str
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        return None
+    needs_tensorflow: bool
 
     @abc.abstractmethod
-    def _write(self, endpoints, paths):
+    def _write(self, endpoints, paths, tensorflow):
         """Writes each part's endpoints to its path; the folders around the paths are there."""
 
-    def write(self, endpoints, directory):
+    def write(self, endpoints, directory, tensorflow):
         """Writes the parts under `directory`, as version "new".
 
         Args:
             endpoints: Dict of part to a tuple of `Endpoint`.
             directory: Where the export is prepared.
+            tensorflow: A `Fresh` process with TensorFlow, for formats that are converted.
 
         Returns:
             Dict of part to its path.
@@ -77,7 +73,7 @@ class Exporter(components.Component, abc.ABC):
         paths = {part: self.path(directory, part, "new") for part in endpoints}
         for path in paths.values():
             path.parent.mkdir(parents=True, exist_ok=True)
-        self._write(endpoints, paths)
+        self._write(endpoints, paths, tensorflow)
         return paths
 
     def path(self, directory, part, version):

@@ -2,12 +2,15 @@
 
 import json
 import os
+import pathlib
 import subprocess
 import sys
 import tempfile
 from typing import IO, cast
 
 from tfvae.exporters.base import ExportError
+
+_SERVE = pathlib.Path(__file__).with_name("programs") / "serve.py"
 
 _QUIET_CPU = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -16,64 +19,78 @@ _QUIET_CPU = {
 
 
 class Fresh:
-    """A new Python process that runs a program of this folder by its path.
+    """A new Python process that runs the programs of `programs/`, and can't import this project.
 
-    It starts at once, so that the program can import what it needs while the work for it is
-    still being prepared; the program then reads its request as JSON from standard input. What
-    it writes stays off the terminal, and appears in the error if it fails. As a context manager,
-    it ends the process when the block is left. If this process dies, that one reads the end of
-    its input and ends too.
+    It starts at once and imports what it needs while its work is still being prepared. Importing
+    TensorFlow takes several seconds, so one process runs several programs, one after the other.
+    What they write stays off the terminal, and appears in the error if one fails. As a context
+    manager, it ends the process when the block is left. If this process dies, that one reads the
+    end of its input and ends too.
 
     Args:
-        task: What it is for, for messages: "convert to LiteRT".
-        script: Path of the program, which imports nothing of this project.
-        *arguments: Its arguments.
+        *packages: Names of packages to import at the start.
     """
 
-    def __init__(self, task, script, *arguments):
-        self._task = task
+    def __init__(self, *packages):
         self._messages = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
-            [sys.executable, "-P", str(script), *map(str, arguments)],
+            [sys.executable, "-P", str(_SERVE), *packages],
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=self._messages,
             env={**os.environ, **_QUIET_CPU},
         )
-        self._input = cast(IO[bytes], self._process.stdin)
+        self._requests = cast(IO[bytes], self._process.stdin)
+        self._answers = cast(IO[bytes], self._process.stdout)
+        self._num_sent = 0
+        self._received: list[str] = []
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
-        if self._process.poll() is None:
-            self._process.kill()
+        self._process.kill()
         self._process.wait()
-        self._input.close()
-        self._messages.close()
+        for file in (self._requests, self._answers, self._messages):
+            file.close()
 
-    def send(self, request):
-        """Gives the program its request; a program that has died already is `wait`'s to report.
+    def run(self, program, request):
+        """Begins to run a program.
 
         Args:
-            request: What JSON can write, short enough for a pipe's buffer.
+            program: Name of a module in `programs/`.
+            request: What its `main` takes; what JSON can write.
+
+        Returns:
+            A function that waits until the program is done and raises an `ExportError` if it
+            failed.
         """
+        number, self._num_sent = self._num_sent, self._num_sent + 1
         try:
-            self._input.write(json.dumps(request).encode())
-            self._input.flush()
+            self._requests.write(json.dumps([program, request]).encode() + b"\n")
+            self._requests.flush()
         except BrokenPipeError:
-            return
-        self._input.close()
+            pass  # it has died: waiting for it says so
 
-    def wait(self):
-        """Waits until the process is done.
+        def wait():
+            error = self._answer(number)
+            if error:
+                raise ExportError(f"The program `{program}` failed. {error}")
 
-        Raises:
-            ExportError: If it failed, with the last lines that it wrote.
-        """
+        return wait
+
+    def _answer(self, number):
+        """Returns what went wrong with a request as text, or an empty text."""
+        while len(self._received) <= number:
+            line = self._answers.readline()
+            if not line:
+                return self._last_words()
+            self._received.append(json.loads(line))
+        return self._received[number]
+
+    def _last_words(self):
         status = self._process.wait()
-        if status != 0:
-            self._messages.seek(0)
-            lines = self._messages.read().decode(errors="replace").strip().splitlines()
-            said = "\n".join(lines[-15:]) or "It wrote nothing."
-            raise ExportError(f"The process to {self._task} ended with status {status}. {said}")
+        self._messages.seek(0)
+        lines = self._messages.read().decode(errors="replace").strip().splitlines()
+        said = "\n".join(lines[-15:]) or "It wrote nothing."
+        return f"Its process ended with status {status}. {said}"

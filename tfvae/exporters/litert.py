@@ -4,9 +4,6 @@ import pathlib
 import tempfile
 
 from tfvae.exporters.base import Exporter, write_saved_model
-from tfvae.exporters.fresh import Fresh
-
-_CONVERT = pathlib.Path(__file__).with_name("convert_litert.py")
 
 
 class LiteRT(Exporter, name="litert"):
@@ -27,22 +24,15 @@ class LiteRT(Exporter, name="litert"):
         "decoder": "litert/{version}/decoder.tflite",
     }
     runtime = "litert"
+    needs_tensorflow = False
 
-    def __enter__(self):
-        # In a process of its own: the converter leaks the size of the weights with each call,
-        # writes to the terminal, and can abort the process that it runs in.
-        self._converter = Fresh("convert to LiteRT", _CONVERT)
-        return self
-
-    def __exit__(self, *exception):
-        self._converter.__exit__(*exception)
-
-    def _write(self, endpoints, paths):
-        with tempfile.TemporaryDirectory(dir=next(iter(paths.values())).parent.parent) as folder:
+    def _write(self, endpoints, paths, tensorflow):
+        # In another process: the converter leaks the size of the weights with each call, writes
+        # to the terminal, and can abort the process that it runs in.
+        with tempfile.TemporaryDirectory(dir=paths["encoder"].parent.parent) as folder:
             jobs = []
             for part, path in paths.items():
                 source = pathlib.Path(folder, part)
                 write_saved_model(endpoints[part], source)
                 jobs.append([str(source), [e.name for e in endpoints[part]], str(path)])
-            self._converter.send(jobs)
-            self._converter.wait()
+            tensorflow.run("convert_litert", jobs)()

@@ -1,12 +1,12 @@
 """Publishing a trained model: write every format, prove it, move it into place."""
 
-import contextlib
 import dataclasses
 import pathlib
 
 from tfvae import components
 from tfvae.exporters import endpoints
 from tfvae.exporters.base import Exporter
+from tfvae.exporters.fresh import Fresh
 from tfvae.exporters.staging import Staging
 from tfvae.exporters.verification import Verification
 
@@ -54,15 +54,14 @@ def export(vae, directory, formats=FORMATS):
         ```
     """
     exporters = _build(formats)
-    with Staging(directory) as staging, contextlib.ExitStack() as stack:
-        # Their processes load while the formats are written one after the other.
-        proofs = [
-            stack.enter_context(Verification(stack.enter_context(exporter), staging.directory))
-            for exporter in exporters
-        ]
-        for exporter, proof in zip(exporters, proofs, strict=True):
+    with Staging(directory) as staging, Fresh("tensorflow") as tensorflow, Fresh() as bare:
+        proofs = []
+        for exporter in exporters:
             wanted = endpoints.endpoints(vae, exporter.noise)
-            proof.start(wanted, exporter.write(wanted, staging.directory))
+            paths = exporter.write(wanted, staging.directory, tensorflow)
+            process = tensorflow if exporter.needs_tensorflow else bare
+            # It goes on while the next format is written.
+            proofs.append(Verification(exporter, wanted, paths, process, staging.directory))
         for proof in proofs:
             proof.check()
         return _published(exporters, staging.root, staging.publish())

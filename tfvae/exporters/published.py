@@ -29,6 +29,11 @@ def versions(directory, part):
     return found
 
 
+def needs_tensorflow(format_name):
+    """Says whether running a format takes TensorFlow."""
+    return components.build(Exporter, format_name).needs_tensorflow
+
+
 def format_of(path, part):
     """Returns the format that writes a part to a file with the suffix of `path`, or None."""
     for name in components.members("exporters"):

@@ -23,7 +23,9 @@ class SavedModel(Exporter, name="saved_model"):
         "decoder": "decoder/{version}",
     }
     runtime = "saved_model"
+    needs_tensorflow = True
 
-    def _write(self, endpoints, paths):
+    def _write(self, endpoints, paths, tensorflow):
+        del tensorflow  # written where the model is
         for part, path in paths.items():
             write_saved_model(endpoints[part], path)

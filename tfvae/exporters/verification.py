@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.exporters.base import ExportError
-from tfvae.exporters.fresh import Fresh
 
 BATCHES = (1, 3)
 
@@ -25,43 +24,28 @@ _ABSOLUTE = 1e-5
 _FLIPS = 1e-3
 
 _RUNTIMES = pathlib.Path(__file__).with_name("runtimes")
-_REPLAY = _RUNTIMES / "replay.py"
 
 
 class Verification:
-    """The proof of one format, in a process that loads while the format is being written.
-
-    As a context manager, it ends its process when the block is left.
+    """The proof of one format: begins when it is made, and is decided by `check`.
 
     Args:
-        exporter: The `Exporter`.
+        exporter: The `Exporter` that wrote the files.
+        endpoints: Dict of part to a tuple of `Endpoint`.
+        paths: Dict of part to the path of its files.
+        process: The `Fresh` process to run them in.
         folder: An existing folder for the inputs and the answers.
     """
 
-    def __init__(self, exporter, folder):
+    def __init__(self, exporter, endpoints, paths, process, folder):
         self._format = exporter.member_name
-        self._inputs = pathlib.Path(folder, f"{self._format}_inputs.npz")
-        self._answers = pathlib.Path(folder, f"{self._format}_answers.npz")
-        runtime = _RUNTIMES / f"{exporter.runtime}.py"
-        self._process = Fresh(f"verify the format {self._format}", _REPLAY, runtime)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self._process.__exit__(*exception)
-
-    def start(self, endpoints, paths):
-        """Runs every signature.
-
-        Args:
-            endpoints: Dict of part to a tuple of `Endpoint`.
-            paths: Dict of part to the path of its files.
-        """
         self._cases = _cases(endpoints)
-        np.savez(self._inputs, **_flat({case: given for case, (_, given) in self._cases.items()}))
-        parts = {part: str(path) for part, path in paths.items()}
-        self._process.send([str(self._inputs), str(self._answers), parts])
+        self._answers = pathlib.Path(folder, f"{self._format}_answers.npz")
+        inputs = pathlib.Path(folder, f"{self._format}_inputs.npz")
+        np.savez(inputs, **_flat({case: given for case, (_, given) in self._cases.items()}))
+        runtime = _RUNTIMES / f"{exporter.runtime}.py"
+        files = {part: str(path) for part, path in paths.items()}
+        self._wait = process.run("replay", [str(runtime), str(inputs), str(self._answers), files])
 
     def check(self):
         """Compares the files with the model.
@@ -70,7 +54,7 @@ class Verification:
             ExportError: If a signature fails, is missing, or gives other values.
         """
         expected = {case: _run(*call) for case, call in self._cases.items()}
-        self._process.wait()
+        self._wait()
         with np.load(self._answers) as answers:
             wrong = [*self._unexpected(answers), *self._differences(expected, answers)]
         if wrong:
