@@ -3,6 +3,7 @@
 import json
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
@@ -101,7 +102,7 @@ def _table(report):
         if name in report:
             samples = f", {protocol['num_samples']:,} samples" if name == "log_likelihood" else ""
             error = report[f"{name}_standard_error"]
-            table.add_row(label + samples, f"{report[name]:.2f}", f"{error:.2f}")
+            table.add_row(escape(label + samples), f"{report[name]:.2f}", f"{error:.2f}")
     return table
 
 

@@ -26,7 +26,9 @@ def test_parameters_of_another_shape_are_refused(spec, event_shape):
 
 
 @pytest.mark.parametrize("spec", cases.specs("distribution_layers"))
-@pytest.mark.parametrize("event_shape", [(), (0,), (-1, 2), (2.5,), (None, 3), "ab"])
+@pytest.mark.parametrize(
+    "event_shape", [(), (0,), (-1, 2), (2.5,), (None, 3), "ab", 0, 2.0, True, None]
+)
 def test_an_event_shape_that_is_none_is_refused(spec, event_shape):
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
         cases.build("distribution_layers", spec, event_shape)

@@ -111,7 +111,10 @@ def check_shape(argument, shape):
         >>> check_shape("event_shape", 16)
         (16,)
     """
-    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    try:
+        sizes = tuple(shape)
+    except TypeError:
+        sizes = (shape,)
     if not sizes or any(type(size) is not int or size < 1 for size in sizes):
         raise ValueError(
             f"`{argument}` is a tuple of positive ints without the batch axis, such as "

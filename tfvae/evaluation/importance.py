@@ -50,7 +50,7 @@ def log_likelihood(model, x, seeds, num_samples):
     References:
         [1] Burda et al., eq. 8. https://arxiv.org/abs/1509.00519
     """
-    if num_samples < 1:
+    if not isinstance(num_samples, int) or num_samples < 1:
         raise ValueError(f"`num_samples` is a positive int. Received {num_samples!r}.")
     chunk = max(1, min(num_samples, _ROWS // max(1, int(x.shape[0]))))
     whole, rest = divmod(num_samples, chunk)

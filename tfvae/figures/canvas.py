@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 # A power of two, so that whole pixels are exact in inches.
 DPI = 128
 
+MARGIN = 14  # pixels around everything
+
 _STYLE = {
     "font.size": 10,
     "axes.titlesize": 11,
@@ -33,10 +35,17 @@ def style():
         yield
 
 
-def new_figure(width, height, **kwargs):
-    """Returns a figure of so many pixels, with a canvas."""
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, **kwargs)
+def new_figure(width, height):
+    """Returns an empty figure of so many pixels, with a canvas."""
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
     FigureCanvasAgg(figure)
+    return figure
+
+
+def new_chart(width, height):
+    """Returns a figure of so many pixels that finds room for its titles and labels by itself."""
+    figure = new_figure(width, height)
+    figure.set_layout_engine("constrained", h_pad=MARGIN / DPI, w_pad=MARGIN / DPI)
     return figure
 
 

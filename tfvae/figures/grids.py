@@ -7,10 +7,9 @@ import numpy as np
 
 from tfvae.figures import canvas, images
 
-_TARGET = 1100  # pixels: small grids are enlarged by whole factors up to this
+_TARGET = 1200  # pixels: small grids are enlarged by whole factors up to this
 _LARGEST_SCALE = 16
 _GAP = 4  # pixels of the grid, white, at a break
-_MARGIN = 14  # pixels around everything
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,10 +144,10 @@ def _label(axes, grid, shape, scale):
 def _make_room(figure, axes, width, height):
     """Widens a figure by what stands around its axes; returns the left and top of the axes."""
     around = axes.get_tightbbox(figure.canvas.get_renderer())
-    left = _MARGIN + math.ceil(max(0, -around.x0))
-    right = _MARGIN + math.ceil(max(0, around.x1 - width))
-    bottom = _MARGIN + math.ceil(max(0, -around.y0))
-    top = _MARGIN + math.ceil(max(0, around.y1 - height))
+    left = canvas.MARGIN + math.ceil(max(0, -around.x0))
+    right = canvas.MARGIN + math.ceil(max(0, around.x1 - width))
+    bottom = canvas.MARGIN + math.ceil(max(0, -around.y0))
+    top = canvas.MARGIN + math.ceil(max(0, around.y1 - height))
     whole_width, whole_height = left + width + right, top + height + bottom
     figure.set_size_inches(whole_width / canvas.DPI, whole_height / canvas.DPI)
     axes.set_position(

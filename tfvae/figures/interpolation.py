@@ -41,10 +41,9 @@ class Interpolation(GridFigure, name="interpolation"):
         return grids.Grid(
             events=events,
             title=f"Between two {split} examples: E[x | z] at z on the line between their codes",
-            row_labels=tuple(f"{2 * i}, {2 * i + 1}" for i in range(len(events))),
+            row_labels=tuple(f"examples {2 * i}, {2 * i + 1}" for i in range(len(events))),
             column_labels=("left", *(f"{weight:.3g}" for weight in weights), "right"),
             x_label="weight of the right example",
-            y_label=f"{split} examples",
             column_breaks=(1, self.steps + 1),
         )
 

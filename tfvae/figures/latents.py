@@ -7,12 +7,13 @@ from tfvae.evaluation.activity import activity, most_active
 from tfvae.figures import canvas, queries
 from tfvae.figures.base import Figure, check_count, check_latents, check_latents_of
 
-# Ten colours that stay apart for colour-blind readers (Petroff 2021, arXiv 2107.02270).
+# Colours that stay apart for colour-blind readers: Paul Tol's "muted" scheme, and black.
 _PALETTE = (
-    *("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6"),
-    *("#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"),
+    *("#cc6677", "#332288", "#ddcc77", "#117733", "#88ccee"),
+    *("#882255", "#44aa99", "#999933", "#aa4499", "#000000"),
 )
-_SIDE = 1000  # pixels
+_WIDTH, _HEIGHT = 1000, 900  # pixels
+_APART = 0.045  # of the width of the picture: least distance of two written labels
 _BINS = 80
 
 
@@ -45,7 +46,7 @@ class Latents(Figure, name="latents"):
         labels = None if labels is None else np.asarray(labels)[: len(means)]
         names = [_axis_label(latent, means) for latent in latents]
         with canvas.style():
-            figure = canvas.new_figure(_SIDE, _SIDE, layout="constrained")
+            figure = canvas.new_chart(_WIDTH, _HEIGHT)
             axes = figure.add_subplot()
             axes.set_title(f"Codes of {len(means):,} {split} examples: means of q(z|x)")
             if len(latents) == 1:
@@ -71,8 +72,8 @@ def _scatter(figure, axes, points, labels, names):
     axes.set(xlabel=names[0], ylabel=names[1], aspect="equal")
     axes.set_box_aspect(1)
     axes.set_adjustable("datalim")
-    size = float(np.clip(30_000 / len(points), 3, 40))
-    look = {"s": size, "linewidths": 0, "alpha": 0.7}
+    size = float(np.clip(60_000 / len(points), 5, 40))
+    look = {"s": size, "linewidths": 0, "alpha": 0.6}
     if labels is None:
         axes.scatter(*points.T, color=_PALETTE[0], **look)
         return
@@ -83,10 +84,23 @@ def _scatter(figure, axes, points, labels, names):
         return
     colours = np.array(_PALETTE)[np.searchsorted(known, labels)]
     axes.scatter(*points.T, c=colours, **look)
-    for label, colour in zip(known, _PALETTE, strict=False):
+    medians = np.stack([np.median(points[labels == label], axis=0) for label in known])
+    for label, colour, place in zip(known, _PALETTE, _spread(axes, medians), strict=False):
         axes.scatter([], [], color=colour, s=40, label=str(label))
-        _write(axes, np.median(points[labels == label], axis=0), str(label))
+        _write(axes, place, str(label))
     figure.legend(title="label", loc="outside right center", frameon=False)
+
+
+def _spread(axes, places):
+    """Moves places apart, as little as it takes for labels on them to be readable."""
+    least = _APART * max(np.ptp(axes.dataLim.get_points(), axis=0))
+    places = places.astype(np.float64)
+    for _ in range(50):
+        gaps = places[:, np.newaxis] - places  # [label, label, axis]
+        distance = np.hypot(*gaps.transpose(2, 0, 1)) + 1e-9
+        push = np.where(distance < least, 0.5 * (least - distance) / distance, 0.0)
+        places += 0.5 * (push[..., np.newaxis] * gaps).sum(axis=1)
+    return places
 
 
 def _write(axes, point, text):

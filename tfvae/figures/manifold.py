@@ -83,6 +83,8 @@ def _title(vae, latents):
 
 
 def _values(z):
-    """Returns labels of about five of the points of an axis, and empty ones for the rest."""
-    shown = set(np.linspace(0, len(z) - 1, min(len(z), 5)).round().astype(int).tolist())
+    """Returns labels of a few points, alike from both ends, and empty ones between them."""
+    last = len(z) - 1
+    inner = round(last / (3 if last % 2 else 4))  # an odd number of points has a middle
+    shown = {0, inner, last - inner, last} | ({last // 2} if last % 2 == 0 else set())
     return tuple(f"{value:.2f}" if i in shown else "" for i, value in enumerate(z))

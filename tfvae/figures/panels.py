@@ -1,6 +1,7 @@
 """Heat maps side by side on one scale of colours, for events that are no images."""
 
 import dataclasses
+import itertools
 import math
 
 import matplotlib.colors
@@ -9,7 +10,7 @@ import numpy as np
 from tfvae.figures import canvas
 
 _WIDTH, _HEIGHT = 1200, 900
-_TICKS = 7  # at most so many on an axis
+_MOST_TICKS = 12  # on an axis
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Panel:
         x_label: What the columns are.
         y_label: What the rows are.
         x_labels: One for each column; by default the index.
-        y_labels: One for each row; by default the index.
+        y_labels: One for each row; by default the index. An empty label leaves out the tick.
     """
 
     values: np.ndarray
@@ -48,7 +49,7 @@ def draw(panels, title, value_label):
     rows = -(-len(panels) // columns)
     norm = _norm(panels)
     with canvas.style():
-        figure = canvas.new_figure(_WIDTH, _HEIGHT, layout="constrained")
+        figure = canvas.new_chart(_WIDTH, _HEIGHT)
         figure.suptitle(title, fontsize=11)
         grid = figure.subplots(rows, columns, squeeze=False)
         for index, axes in enumerate(grid.flat):
@@ -70,14 +71,25 @@ def _draw_panel(axes, panel, norm, x, y):
     height, width = panel.values.shape
     axes.set_xticks(*_ticks(width, panel.x_labels))
     axes.set_yticks(*_ticks(height, panel.y_labels))
+    axes.tick_params(labelbottom=x, labelleft=y)
     axes.set_xlabel(panel.x_label if x else "")
     axes.set_ylabel(panel.y_label if y else "")
 
 
 def _ticks(num, labels):
-    """Returns positions and labels of a few ticks on an axis of `num` rows or columns."""
-    positions = np.unique(np.linspace(0, num - 1, min(num, _TICKS)).round().astype(int))
-    return positions, [labels[p] if labels else str(p) for p in positions]
+    """Returns positions and labels of a few ticks on an axis of `num` rows or columns.
+
+    Examples:
+        >>> _ticks(35, ())
+        ([0, 5, 10, 15, 20, 25, 30], ['0', '5', '10', '15', '20', '25', '30'])
+        >>> _ticks(3, ("low", "", "high"))
+        ([0, 2], ['low', 'high'])
+    """
+    labels = labels or tuple(map(str, range(num)))
+    positions = [position for position in range(num) if labels[position]]
+    steps = (factor * 10**power for power in itertools.count() for factor in (1, 2, 5))
+    step = next(step for step in steps if len(positions) <= step * _MOST_TICKS)
+    return positions[::step], [labels[position] for position in positions[::step]]
 
 
 def _norm(panels):

@@ -37,8 +37,8 @@ class Reconstructions(GridFigure, name="reconstructions"):
         pairs = pairs.reshape(2, rows, columns, *x.shape[1:]).swapaxes(0, 1)
         return grids.Grid(
             events=pairs.reshape(2 * rows, columns, *x.shape[1:]),
-            title=f"The first {len(x)} {split} examples and their reconstructions",
-            row_labels=("original", "E[x | z]") * rows,
+            title=f"The first {len(x)} {split} examples and their reconstructions E[x | z]",
+            row_labels=("original", "reconstruction") * rows,
             row_breaks=tuple(range(2, 2 * rows, 2)),
         )
 
@@ -48,5 +48,5 @@ class Reconstructions(GridFigure, name="reconstructions"):
         size = events.shape[-1]
         return [
             panels.Panel(rows.reshape(-1, size), title, "element", "example")
-            for rows, title in ((events[::2], "original"), (events[1::2], "E[x | z]"))
+            for rows, title in ((events[::2], "original"), (events[1::2], "reconstruction"))
         ]

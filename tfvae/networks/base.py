@@ -32,19 +32,20 @@ def check_sizes(option, sizes):
     """
     sizes = tuple(sizes) if isinstance(sizes, list | tuple) else (sizes,)
     if any(type(size) is not int or size < 1 for size in sizes):
-        raise ValueError(
-            f"`{option}` holds positive ints, such as (200, 200). Received {sizes!r}."
-        )
+        raise ValueError(f"`{option}` holds positive ints, such as (200, 200). Received {sizes!r}.")
     return sizes
 
 
 def check_activation(name):
     """Returns the name of a Keras activation if there is one of that name."""
+    message = (
+        f"`activation` is the name of a Keras activation, such as 'relu', 'tanh', 'gelu' or "
+        f"'sigmoid'. Received {name!r}."
+    )
+    if not isinstance(name, str):  # a function could not be written down in a spec
+        raise ValueError(message)
     try:
         keras.activations.get(name)
     except ValueError as error:
-        raise ValueError(
-            f"`activation` is the name of a Keras activation, such as 'relu', 'tanh', 'gelu' or "
-            f"'sigmoid'. Received {name!r}."
-        ) from error
+        raise ValueError(message) from error
     return name
