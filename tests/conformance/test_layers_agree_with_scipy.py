@@ -39,3 +39,12 @@ def test_more_axes_may_stand_before_the_batch(spec, event_shape):
     flat = layer(params).log_prob(np.concatenate([x, x]))
     # The same operations on the same numbers; only the layout differs.
     np.testing.assert_allclose(wide.log_prob(x), np.reshape(flat, (2, 3)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("spec", cases.specs("distribution_layers"))
+def test_the_moments_that_are_exported_are_moments_of_the_distribution(spec):
+    layer = cases.build("distribution_layers", spec)
+    distribution = layer(cases.params_of(layer, 6))
+    assert layer.moments[0] == "mean"
+    for moment in layer.moments:
+        assert getattr(distribution, moment)().shape == (6, 3), moment

@@ -116,7 +116,7 @@ def test_an_unknown_activation_is_refused(name, value):
 
 
 def test_an_activation_that_a_spec_can_not_say_is_refused():
-    with pytest.raises(ValueError, match="^`activation` is the name of a Keras activation"):
+    with pytest.raises(ValueError, match=r"^`activation` is the name of a Keras activation"):
         MLP(activation=tf.nn.relu)
 
 

@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 from tfvae import noise
 from tfvae.distributions import reparameterize
+
+tfd = tfp.distributions
 
 LATENTS = 3
 
@@ -68,3 +71,10 @@ def test_gradients_pass_through_a_sample_to_the_parameters(layer):
         tape.watch(params)
         z = reparameterize(layer(params), noise.row_seeds(noise.seed_of(1), 5))
     assert np.all(tape.gradient(tf.reduce_sum(z**2), params) != 0)
+
+
+@pytest.mark.parametrize("spec", cases.specs("distribution_layers"))
+def test_a_layer_says_whether_it_can_be_a_posterior(spec):
+    layer = cases.build("distribution_layers", spec, LATENTS)
+    is_bijection = isinstance(layer(cases.params_of(layer, 1)), tfd.TransformedDistribution)
+    assert layer.reparameterized == is_bijection
