@@ -17,7 +17,6 @@ import tempfile
 
 from tfvae import components
 
-
 #: The default of an option that stays out of the parsed arguments unless it is given.
 NOT_GIVEN = argparse.SUPPRESS
 

@@ -111,7 +111,9 @@ def read_recipe(path):
     except OSError as error:
         raise UsageError(f"The recipe {path} can't be read: {error.strerror}.") from error
     except ValueError as error:
-        raise UsageError(f"The recipe {path} is no valid {path.suffix or 'TOML'}: {error}.") from error
+        raise UsageError(
+            f"The recipe {path} is no valid {path.suffix or 'TOML'}: {error}."
+        ) from error
     return {name: _check(name, value, path) for name, value in _options_of(options, path)}
 
 

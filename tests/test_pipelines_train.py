@@ -92,7 +92,9 @@ def test_metrics_jsonl_is_the_curves_in_text(finished):
         for part in ("train", "validation"):
             values = record[part]
             # Means of float32 terms over the same examples.
-            assert values["elbo"] == pytest.approx(values["reconstruction"] - values["kl"], rel=1e-5)
+            assert values["elbo"] == pytest.approx(
+                values["reconstruction"] - values["kl"], rel=1e-5
+            )
             assert values["loss"] == pytest.approx(-values["elbo"], rel=1e-5)
     assert records[-1]["train"]["elbo"] > records[0]["train"]["elbo"]
 

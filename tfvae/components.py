@@ -67,6 +67,7 @@ class Component:
     """A part that is built from a spec and remembers the options it was built with."""
 
     member_name: str
+    _options: dict
     _imported: dict[str, type]
 
     def __init_subclass__(cls, *, name=None, **kwargs):
@@ -78,6 +79,7 @@ class Component:
             cls._imported[name] = cls
 
     def __new__(cls, *args, **kwargs):
+        """Remembers the options that the constructor is called with."""
         parent = super().__new__
         self = parent(cls) if parent is object.__new__ else parent(cls, *args, **kwargs)
         bound = inspect.signature(cls.__init__).bind(self, *args, **kwargs)
@@ -224,7 +226,7 @@ def _describe_node(node, module):
     """Returns the `Member` that a statement defines, or None if it defines none."""
     if not isinstance(node, ast.ClassDef):
         return None
-    names = [k.value.value for k in node.keywords if k.arg == "name"]
+    names = [ast.literal_eval(k.value) for k in node.keywords if k.arg == "name"]
     if not names:
         return None
     options = {}

@@ -9,7 +9,7 @@ tfb = tfp.bijectors
 tfd = tfp.distributions
 
 
-class DiagonalNormal(tfd.TransformedDistribution):
+class DiagonalNormal(tfd.TransformedDistribution):  # type: ignore[name-defined]
     """A Gaussian with a diagonal covariance, as a bijector of standard normal noise.
 
         N(z | loc, scale**2),  z = bijector.forward(eps) = loc + scale * eps,  eps ~ N(0, 1)

@@ -74,9 +74,7 @@ class VAE(keras.Model):
         self.prior_layer = components.build(Prior, prior, self.latent_size)
         _check_posterior(self.posterior_layer)
         with _initializers_from(seed):
-            self.encoder = self.network.encoder(
-                self.event_shape, self.posterior_layer.params_shape
-            )
+            self.encoder = self.network.encoder(self.event_shape, self.posterior_layer.params_shape)
             self.decoder = self.network.decoder(
                 self.latent_size, self.likelihood_layer.params_shape
             )

@@ -19,7 +19,7 @@ _FILES = {
 
 
 class MNIST(Dataset, name="mnist"):
-    """Handwritten digits, 28 x 28: 60,000 to train on, the last of them to validate, 10,000 to test.
+    """Handwritten digits, 28 x 28: 60,000 to train and validate on, 10,000 to test.
 
     Args:
         binarize: 'dynamic' draws x ~ Bernoulli(grey value) anew each epoch, and once for

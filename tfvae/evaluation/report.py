@@ -1,4 +1,4 @@
-"""What a model is worth on a split, in nats, with the protocol that makes the number mean something."""
+"""What a model is worth on a split, in nats, with the protocol that gives the number a meaning."""
 
 import importlib.metadata
 
@@ -28,7 +28,8 @@ def evaluate(model, dataset, split, *, num_samples=0, seed=0, on_batch=None):
         Dict of means over the examples in nats, each beside its standard error: `elbo`,
         `reconstruction`, `kl` and, if asked for, `log_likelihood`; and `protocol`.
     """
-    values, done = {}, 0
+    values: dict[str, list] = {}
+    done = 0
     for x in dataset.split(split, _BATCH_SIZE):
         seeds = noise.row_seeds(noise.seed_of(Stream.ELBO, seed), len(x), done)
         terms = dict(_metrics(model, x, seeds))

@@ -66,7 +66,7 @@ class Verification:
 
     def _unexpected(self, answers):
         """Yields a message for each part whose signatures are not those that were asked for."""
-        for part in {case.split("/")[0] for case in self._cases}:
+        for part in dict.fromkeys(case.split("/")[0] for case in self._cases):
             wanted = {case.split("/")[1] for case in self._cases if case.startswith(f"{part}/")}
             have = set(answers[f"{part}/!signatures"].tolist())
             if have != wanted:

@@ -47,10 +47,11 @@ def save(model, directory, num_epochs):
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     arrays = {f"{i:05d}": np.asarray(v.value) for i, v in enumerate(_variables(model))}
-    state = json.dumps({"num_epochs": num_epochs, "paths": [v.path for v in _variables(model)]})
+    state = json.dumps({"num_epochs": num_epochs})
+    arrays[_STATE] = np.frombuffer(state.encode(), np.uint8)
     path = directory / f"epoch-{num_epochs:06d}.npz"
     with write_atomically(path) as file:
-        np.savez(file, **arrays, **{_STATE: np.frombuffer(state.encode(), np.uint8)})
+        np.savez(file, allow_pickle=False, **arrays)
     return path
 
 

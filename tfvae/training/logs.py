@@ -87,7 +87,7 @@ def split_logs(logs):
         >>> split_logs({"elbo": -100.0, "val_elbo": -101.0})
         {'train': {'elbo': -100.0}, 'validation': {'elbo': -101.0}}
     """
-    parts = {"train": {}, "validation": {}}
+    parts: dict[str, dict[str, float]] = {"train": {}, "validation": {}}
     for name, value in logs.items():
         part = "validation" if name.startswith(_VALIDATION) else "train"
         parts[part][name.removeprefix(_VALIDATION)] = float(value)

@@ -4,8 +4,14 @@ import time
 
 import keras
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.progress import TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from tfvae.training.logs import split_logs
 
@@ -36,8 +42,8 @@ class ProgressLines(keras.callbacks.Callback):
             disable=not self._console.is_terminal,
         )
         self._done = 0
-        self._began = None
-        self._first = None
+        self._began = 0.0
+        self._first: int | None = None
 
     def on_epoch_begin(self, epoch, logs=None):  # noqa: D102 - Keras's hook
         del logs
