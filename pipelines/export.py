@@ -5,7 +5,7 @@ import zipfile
 
 import tfvae
 from pipelines import cli, runs
-from pipelines.cli import Failure
+from pipelines.cli import Failure, UsageError
 from tfvae import components
 
 FORMATS = ("saved_model", "litert")
@@ -27,7 +27,7 @@ def main(argv):
     given = _make_parser().parse_args(argv)
     run = runs.open_run(given.run)
     directory = pathlib.Path(given.output or default_directory(run.options["dataset"]))
-    cli.check_writable(directory, "--output")
+    check_directory(directory, "--output")
     cli.load_tensorflow()
     publish(_load(run), directory, tuple(given.format or FORMATS))
 
@@ -40,6 +40,24 @@ def default_directory(dataset):
         'exported/mnist'
     """
     return f"exported/{components.read(dataset).name}"
+
+
+def check_directory(directory, option):
+    """Refuses a place where nothing can be published, before the work that would end there.
+
+    Args:
+        directory: `pathlib.Path` of a directory that need not exist yet.
+        option: Name of the option that gave it.
+
+    Raises:
+        UsageError: If it can't be written, or isn't a directory.
+    """
+    if directory.exists() and not directory.is_dir():
+        raise UsageError(
+            f"`{option}` names a directory to publish in. {directory} is a file. Choose another "
+            f"place, such as exported/mnist."
+        )
+    cli.check_writable(directory, option)
 
 
 def publish(vae, directory, formats=FORMATS):
