@@ -13,6 +13,7 @@ from tfvae.networks.base import Network
 from tfvae.noise import Stream
 from tfvae.objectives.base import Objective
 from tfvae.priors.base import Prior
+from tfvae.training.engine import Engine
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -190,7 +191,16 @@ class VAE(keras.Model):
         """Returns reconstructions `[batch, *event_shape]`: the mean of p(x|z) at the mean of q."""
         return self.likelihood(self.posterior(x).mean()).mean()
 
-    def compile(self, optimizer="adam", *, loss=None, metrics=None, jit_compile="auto", **kwargs):
+    def compile(
+        self,
+        optimizer="adam",
+        *,
+        loss=None,
+        metrics=None,
+        jit_compile="auto",
+        prepare=None,
+        **kwargs,
+    ):
         """Configures training as `keras.Model.compile` does; the loss is the objective's.
 
         Args:
@@ -199,6 +209,9 @@ class VAE(keras.Model):
             metrics: Not taken: the objective reports its terms.
             jit_compile: Whether XLA compiles the steps. "auto" does, on CPU too, where Keras's
                 own "auto" does not and is slower.
+            prepare: Function (examples as a data set stores them, seed int32 `[batch, 2]`) ->
+                float32 examples, which runs within each training step: `Dataset.prepare`. It
+                isn't saved with the model. None takes the examples as they come.
             **kwargs: `run_eagerly`, `steps_per_execution`, ... of Keras.
 
         Raises:
@@ -211,9 +224,17 @@ class VAE(keras.Model):
                     f"`{name}={given!r}`. Leave it out, and choose the bound by "
                     f"`VAE(..., objective='elbo')`."
                 )
-        if jit_compile == "auto":
-            jit_compile = not kwargs.get("run_eagerly", False)
-        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+        # Keras's own compilation wraps the strategy, which fails with more than one device: the
+        # engine compiles the steps themselves.
+        super().compile(optimizer=optimizer, jit_compile=False, **kwargs)
+        self._jit_compile_steps = jit_compile
+        self._prepare = prepare
+        self._engine = Engine(
+            self,
+            jit_compile=not self.run_eagerly if jit_compile == "auto" else jit_compile,
+            run_eagerly=self.run_eagerly,
+            prepare=prepare,
+        )
 
     @property
     def metrics(self):
@@ -221,27 +242,20 @@ class VAE(keras.Model):
         return self._means
 
     def train_step(self, data):
-        """Takes one step of the optimizer on one batch; Keras calls it."""
-        x = self._check_examples(data)
-        step = tf.cast(self.optimizer.iterations, tf.int32)
-        seeds = noise.row_seeds(noise.seed_of(self.seed, Stream.TRAIN, step), tf.shape(x)[0])
-        with tf.GradientTape() as tape:
-            terms = self.terms(x, seeds, step)
-            loss = tf.reduce_mean(-terms.bound)
-            scaled = self.optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled, self.trainable_variables)
-        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
-        return self._update_means(terms)
+        """Takes one step of the optimizer, or one for each batch of a block; Keras calls it.
+
+        Args:
+            data: `[batch, *event_shape]`, or a block `[steps, batch, *event_shape]`.
+        """
+        x = self._check_examples(data, blocks=True)
+        is_block = len(x.shape) == len(self.event_shape) + 2
+        return self._update_means(*self._engine.train(x if is_block else x[tf.newaxis]))
 
     def test_step(self, data):
         """Evaluates one batch with the same loss as in training; Keras calls it."""
         x = self._check_examples(data)
-        step = tf.cast(self.optimizer.iterations, tf.int32)
-        # The examples seen so far in this evaluation: the same noise for each evaluation.
-        start = tf.cast(self._means[0].count, tf.int32)
-        seed = noise.seed_of(self.seed, Stream.TEST)
-        seeds = noise.row_seeds(seed, tf.shape(x)[0], start)
-        return self._update_means(self.terms(x, seeds, step))
+        seen = tf.cast(self._means[0].count, tf.int32)  # since the evaluation began
+        return self._update_means(*self._engine.test(x, seen))
 
     def predict_step(self, data):
         """Reconstructs one batch; Keras calls it."""
@@ -264,7 +278,9 @@ class VAE(keras.Model):
     def get_compile_config(self):
         """Returns what `compile` was given, for `save`."""
         config = super().get_compile_config()
-        return {k: v for k, v in config.items() if k not in ("loss", "metrics")}
+        left_out = ("loss", "metrics", "prepare")
+        config = {k: v for k, v in config.items() if k not in left_out}
+        return {**config, "jit_compile": self._jit_compile_steps} if config else config
 
     def compile_from_config(self, config):
         """Compiles a loaded model as the saved one was."""
@@ -280,15 +296,14 @@ class VAE(keras.Model):
         params = self.decoder(tf.reshape(z, [-1, self.latent_size]))
         return tf.reshape(params, tf.concat([tf.shape(z)[:-1], tf.shape(params)[1:]], axis=0))
 
-    def _update_means(self, terms):
-        # The minus sign of the project: objectives are maximised, Keras minimises.
-        values = {"loss": -terms.bound, **terms.metrics}
+    def _update_means(self, sums, num):
+        weight = tf.cast(num, tf.float32)
         for mean in self._means:
-            mean.update_state(values[mean.name])
+            mean.update_state(sums[mean.name] / weight, sample_weight=weight)
         return {mean.name: mean.result() for mean in self._means}
 
-    def _check_examples(self, data):
-        """Returns the examples of a batch, or says what is wrong with it."""
+    def _check_examples(self, data, blocks=False):
+        """Returns the examples of a batch or block, or says what is wrong with them."""
         if isinstance(data, tuple | list):
             if len(data) != 1:
                 raise ValueError(
@@ -297,18 +312,21 @@ class VAE(keras.Model):
                 )
             (data,) = data
         x = tf.convert_to_tensor(data)
-        if not x.dtype.is_floating:
+        prepared_later = blocks and self._prepare is not None
+        if not x.dtype.is_floating and not prepared_later:
             raise ValueError(
                 f"Examples are floats in the units of the likelihood. Received {x.dtype.name}. "
                 f"Convert them: `x.astype('float32')`, and divide by 255 if they are pixels."
             )
-        if tuple(x.shape[1:]) != self.event_shape:
+        event = tuple(x.shape[-len(self.event_shape) :])
+        axes = len(x.shape) - len(self.event_shape)
+        if event != self.event_shape or axes not in ((1, 2) if blocks else (1,)):
             raise ValueError(
                 f"Examples of this model have the shape {self.event_shape}, after the batch "
                 f"axis. Received a batch of shape {tuple(x.shape)}. Reshape the data, or build "
                 f"the model with `VAE(event_shape={tuple(x.shape[1:])}, ...)`."
             )
-        return tf.cast(x, tf.float32)
+        return x if prepared_later else tf.cast(x, tf.float32)
 
 
 def _check_posterior(layer):

@@ -26,6 +26,39 @@ def check_mode(mode):
     return mode
 
 
+def stored(images, mode, start):
+    """Prepares the training images that are held in memory.
+
+    Args:
+        images: uint8 NumPy array `[num, *event]`.
+        mode: One of `MODES`.
+        start: Place of the first image in the whole data.
+
+    Returns:
+        uint8 NumPy array `[num, *event]`: grey, or 0 and 1.
+    """
+    if mode in ("none", "dynamic"):
+        return images
+    return fixed(images, mode, start).astype(np.uint8)
+
+
+def prepare(images, mode, seed):
+    """Makes of stored training images what a model sees, within the training step.
+
+    Args:
+        images: uint8 tensor `[batch, *event]`, as `stored` returns them.
+        mode: One of `MODES`.
+        seed: int32 `[batch, 2]`, one seed for each image.
+
+    Returns:
+        float32 tensor `[batch, *event]`.
+    """
+    if mode == "dynamic":
+        return _draw(images, seed)
+    x = tf.cast(images, tf.float32)
+    return x * np.float32(1 / 255) if mode == "none" else x
+
+
 def fixed(images, mode, start):
     """Prepares images once, with noise that depends on an image's place in the data alone.
 
@@ -38,39 +71,24 @@ def fixed(images, mode, start):
         float32 NumPy array `[num, *event]`.
     """
     if mode == "none":
-        return images.astype(np.float32) / np.float32(255)
+        return images.astype(np.float32) * np.float32(1 / 255)
     if mode == "threshold":
         return (images >= 128).astype(np.float32)
     chunks = [
-        _draw(tf.constant(images[i : i + _CHUNK]), tf.constant(start + i)).numpy()
+        _draw_by_place(tf.constant(images[i : i + _CHUNK]), tf.constant(start + i)).numpy()
         for i in range(0, len(images), _CHUNK)
     ]
     return np.concatenate(chunks)
 
 
-def fresh(images, seed):
-    """Draws binary images within a tf.data pipeline.
-
-    16 random bits decide a pixel, so its probability is exact to 2**-17.
-
-    Args:
-        images: uint8 tensor `[batch, *event]`.
-        seed: int32 `[2]`.
-
-    Returns:
-        float32 tensor `[batch, *event]`.
-    """
-    flat = tf.reshape(images, [-1])
-    num_words = (tf.size(flat) + 1) // 2
-    words = tf.random.stateless_uniform([num_words], seed, None, None, tf.uint32)
-    bits = tf.reshape(tf.bitcast(words, tf.uint16), [-1])[: tf.size(flat)]
-    # bits / 2**16 < pixel / 255, in whole numbers.
-    on = tf.cast(bits, tf.int32) * 255 < tf.cast(flat, tf.int32) * 65536
-    return tf.reshape(tf.cast(on, tf.float32), tf.shape(images))
-
-
 @tf.function(jit_compile=True, autograph=False)
-def _draw(images, start):
-    seeds = noise.row_seeds(noise.seed_of(_STATIC_SEED), tf.shape(images)[0], start)
-    u = noise.uniform(seeds, tuple(images.shape[1:]))
-    return tf.cast(u * 255 < tf.cast(images, tf.float32), tf.float32)
+def _draw_by_place(images, start):
+    seed = noise.seed_of(_STATIC_SEED)
+    return _draw(images, noise.row_seeds(seed, tf.shape(images)[0], start))
+
+
+def _draw(images, seed):
+    """Draws pixels that are on with probability pixel / 255, to 2**-17: 16 bits decide."""
+    bits = noise.words16(seed, tuple(images.shape[1:]))
+    # bits / 2**16 < pixel / 255, in whole numbers.
+    return tf.cast(bits * 255 < tf.cast(images, tf.int32) * 65536, tf.float32)

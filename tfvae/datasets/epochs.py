@@ -1,5 +1,6 @@
 """tf.data over arrays in memory: in order, or shuffled epoch after epoch."""
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -14,53 +15,69 @@ def in_order(examples, batch_size):
         `tf.data.Dataset` of `[batch, *event]`.
     """
     examples = tf.constant(examples)
-    num_batches = _num_batches(examples, batch_size)
+    num_batches = -(-examples.shape[0] // batch_size)
 
     def batch(index):
         return examples[index * batch_size : (index + 1) * batch_size]
 
-    dataset = tf.data.Dataset.range(num_batches).map(batch)
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    return tf.data.Dataset.range(num_batches).map(batch).prefetch(tf.data.AUTOTUNE)
 
 
-def shuffled_epochs(examples, batch_size, seed, start_epoch, prepare=None):
-    """Returns endless batches: each epoch all examples once, in an order of its own.
+def shuffled_blocks(examples, batch_size, num_steps, seed, start_step=0):
+    """Returns endless blocks of batches: each epoch all examples once, in an order of its own.
 
-    The order of an epoch and the noise of a batch are functions of (seed, epoch) and
-    (seed, step) alone, so a run that starts again at an epoch sees what it would have seen.
+    The order of an epoch is a function of (seed, epoch) alone, so a run that starts again
+    at a step sees what it would have seen.
 
     Args:
         examples: Array `[num, *event]`, held in memory once.
         batch_size: Positive int.
+        num_steps: Batches a block.
         seed: Int.
-        start_epoch: Number of the first epoch.
-        prepare: Function (batch, seed int32 `[2]`) -> batch, run in parallel; None for none.
+        start_step: Steps that have been taken before; at the border of a block.
 
     Returns:
-        `tf.data.Dataset` of `[batch, *event]`; ceil(num / batch_size) batches an epoch.
+        `tf.data.Dataset` of `[steps, batch, *event]`, cut as `cut_epoch` says.
     """
     examples = tf.constant(examples)
     num = examples.shape[0]
-    num_batches = _num_batches(examples, batch_size)
+    blocks = np.array(cut_epoch(num, batch_size, num_steps), np.int64)
+    event_shape = np.array(examples.shape[1:], np.int64)
+    first_epoch, steps_into = divmod(start_step, -(-num // batch_size))
 
     def epoch(number):
-        # Steps are counted from 0 on and epochs from -1 down: no two draws share a seed.
-        key = tf.stack([tf.cast(seed, tf.int64), -1 - number])
+        key = tf.stack([tf.cast(seed, tf.int64), number])
         order = tf.random.experimental.stateless_shuffle(tf.range(num), key)
 
-        def batch(index):
-            rows = tf.gather(examples, order[index * batch_size : (index + 1) * batch_size])
-            if prepare is None:
-                return rows
-            step = number * num_batches + index
-            return prepare(rows, tf.stack([tf.cast(seed, tf.int64), step]))
+        def gather(block):
+            begin, steps, batch = block[0], block[1], block[2]
+            rows = tf.gather(examples, order[begin : begin + steps * batch])
+            shape = tf.concat([block[1:3], event_shape], axis=0)
+            return tf.ensure_shape(tf.reshape(rows, shape), (None, None, *event_shape))
 
-        batches = tf.data.Dataset.range(num_batches)
-        return batches.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        done = tf.where(number == first_epoch, tf.constant(steps_into * batch_size, tf.int64), 0)
+        cuts = tf.data.Dataset.from_tensor_slices(blocks).filter(lambda block: block[0] >= done)
+        return cuts.map(gather, num_parallel_calls=2, deterministic=True)
 
-    epochs = tf.data.Dataset.counter(start_epoch)
-    return epochs.flat_map(epoch).prefetch(tf.data.AUTOTUNE)
+    return tf.data.Dataset.counter(first_epoch).flat_map(epoch).prefetch(2)
 
 
-def _num_batches(examples, batch_size):
-    return -(-examples.shape[0] // batch_size)
+def cut_epoch(num, batch_size, num_steps):
+    """Cuts an epoch into blocks: whole ones, the steps that remain, and a last short batch.
+
+    Args:
+        num: Number of examples.
+        batch_size: Examples a batch.
+        num_steps: Batches a block.
+
+    Returns:
+        List of (first example, steps, examples a batch).
+
+    Examples:
+        >>> cut_epoch(num=23, batch_size=5, num_steps=2)
+        [(0, 2, 5), (10, 2, 5), (20, 1, 3)]
+    """
+    whole, rest = divmod(num, batch_size)
+    starts = range(0, whole, num_steps)
+    blocks = [(s * batch_size, min(num_steps, whole - s), batch_size) for s in starts]
+    return blocks + ([(whole * batch_size, 1, rest)] if rest else [])

@@ -7,7 +7,7 @@ import numpy as np
 
 from tfvae.datasets import binarization
 from tfvae.datasets.base import Dataset
-from tfvae.datasets.epochs import in_order, shuffled_epochs
+from tfvae.datasets.epochs import in_order, shuffled_blocks
 from tfvae.datasets.idx_files import read_idx
 
 _FOLDER = pathlib.Path(__file__).parent / "data" / "mnist"
@@ -77,13 +77,12 @@ class MNIST(Dataset, name="mnist"):
         images = binarization.fixed(self._images(name), self.binarize, start)
         return in_order(images, batch_size)
 
-    def _training(self, batch_size, seed, start_epoch):
-        if self.binarize == "dynamic":
-            images, prepare = self._images("train"), binarization.fresh
-        else:
-            images = binarization.fixed(self._images("train"), self.binarize, 0)
-            prepare = None
-        return shuffled_epochs(images, batch_size, seed, start_epoch, prepare)
+    def _blocks(self, batch_size, num_steps, seed, start_step):
+        images = binarization.stored(self._images("train"), self.binarize, 0)
+        return shuffled_blocks(images, batch_size, num_steps, seed, start_step)
+
+    def _prepare(self, x, seed):
+        return binarization.prepare(x, self.binarize, seed)
 
     def _images(self, split):
         return self._read(split, 0)[..., np.newaxis]

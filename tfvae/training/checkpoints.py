@@ -1,57 +1,63 @@
 """Checkpoints: the whole state of training in one file that is there whole or not at all."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
 import zipfile
 
-import keras
 import numpy as np
 
-_PATTERN = "epoch-*.npz"
-_STATE = "state.json"
+_PATTERN = "step-*.npz"
+_POSITION = "position.json"
+_KEPT = 2
 
 
-class Checkpoint(keras.callbacks.Callback):
-    """Writes model, optimizer and epoch after each epoch, and keeps the newest two.
+@dataclasses.dataclass(frozen=True)
+class Position:
+    """How far training has come.
 
-    Args:
-        directory: Where the files go; made if need be.
-        keep: How many files to keep.
+    Attributes:
+        epoch: Epochs that are finished.
+        step_in_epoch: Steps of the next epoch that have been taken, at the border of a block.
+        steps: Steps of the optimizer in all.
+        means: Running means of the epoch so far, by name: (sum, number of examples).
+        best_epoch: Epoch with the highest validation ELBO so far, 0 before the first.
+        best_elbo: That ELBO, nats.
     """
 
-    def __init__(self, directory, keep=2):
-        super().__init__()
-        self._directory = pathlib.Path(directory)
-        self._keep = keep
-
-    def on_epoch_end(self, epoch, logs=None):  # noqa: D102 - Keras's hook
-        del logs
-        save(self.model, self._directory, epoch + 1)
-        for path in sorted(self._directory.glob(_PATTERN))[: -self._keep]:
-            path.unlink()
+    epoch: int = 0
+    step_in_epoch: int = 0
+    steps: int = 0
+    means: dict = dataclasses.field(default_factory=dict)
+    best_epoch: int = 0
+    best_elbo: float = float("-inf")
 
 
-def save(model, directory, num_epochs):
-    """Writes a checkpoint.
+def save(model, directory, position, best_weights=None):
+    """Writes a checkpoint and drops all but the newest two.
 
     Args:
         model: A compiled and built Keras model.
         directory: Where the file goes; made if need be.
-        num_epochs: How many epochs the model has been trained for.
+        position: The `Position` that it stands for.
+        best_weights: Weights of the best epoch, a list of arrays, where there is one.
 
     Returns:
         Path of the file.
     """
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    arrays = {f"{i:05d}": np.asarray(v.value) for i, v in enumerate(_variables(model))}
-    state = json.dumps({"num_epochs": num_epochs})
-    arrays[_STATE] = np.frombuffer(state.encode(), np.uint8)
-    path = directory / f"epoch-{num_epochs:06d}.npz"
+    arrays = {f"state/{i:05d}": np.asarray(v.value) for i, v in enumerate(_variables(model))}
+    arrays |= {f"best/{i:05d}": weight for i, weight in enumerate(best_weights or [])}
+    text = json.dumps(dataclasses.asdict(position))
+    arrays[_POSITION] = np.frombuffer(text.encode(), np.uint8)
+    path = directory / f"step-{position.steps:09d}.npz"
     with write_atomically(path) as file:
         np.savez(file, allow_pickle=False, **arrays)
+    for old in sorted(directory.glob(_PATTERN))[:-_KEPT]:
+        old.unlink()
     return path
 
 
@@ -63,8 +69,9 @@ def restore(model, directory):
         directory: Where the checkpoints are.
 
     Returns:
-        How many epochs the model has been trained for, 0 where there is no checkpoint; and the
-        paths of newer files that were passed over because they are damaged.
+        position: Its `Position`, that of the beginning where there is no checkpoint.
+        best_weights: Weights of the best epoch, or None.
+        damaged: Paths of newer files that were passed over because they are damaged.
 
     Raises:
         ValueError: If the checkpoint is of another model.
@@ -74,14 +81,14 @@ def restore(model, directory):
         try:
             # Opened here: NumPy leaves a file that is no archive open.
             with path.open("rb") as file, np.load(file) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+                arrays = {name: archive[name] for name in sorted(archive.files)}
+            position = Position(**json.loads(arrays.pop(_POSITION).tobytes()))
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
             damaged.append(path)
             continue
-        state = json.loads(arrays.pop(_STATE).tobytes())
-        _assign(model, [arrays[name] for name in sorted(arrays)], path)
-        return state["num_epochs"], damaged
-    return 0, damaged
+        _assign(model, _group(arrays, "state/"), path)
+        return position, _group(arrays, "best/") or None, damaged
+    return Position(), None, damaged
 
 
 @contextlib.contextmanager
@@ -104,6 +111,10 @@ def write_atomically(path):
 
 def _variables(model):
     return [*model.variables, *model.optimizer.variables]
+
+
+def _group(arrays, prefix):
+    return [array for name, array in arrays.items() if name.startswith(prefix)]
 
 
 def _assign(model, arrays, path):

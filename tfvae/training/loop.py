@@ -1,23 +1,48 @@
 """Training a VAE on a data set into a run directory."""
 
+import dataclasses
 import pathlib
 
 import keras
 
+from tfvae.datasets.epochs import cut_epoch
 from tfvae.training import checkpoints
+from tfvae.training.guard import FiniteGuard, NotFiniteError
 from tfvae.training.images import Images
+from tfvae.training.keeper import Keeper
 from tfvae.training.logs import Curves
 from tfvae.training.progress import ProgressLines
 
 _EVALUATION_BATCH_SIZE = 500
-# Steps that Keras runs before it comes back to Python: enough to make that trip cheap.
-_MOST_STEPS_PER_EXECUTION = 50
+# Steps of a block: enough to make the way from Python to XLA cheap, few enough for caches.
+_BLOCK_STEPS = range(10, 31)
+_BEST_BLOCK_STEPS = 20
 
 
-def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0, console=None):
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What `train` did.
+
+    Attributes:
+        resumed_at: The `Position` that a checkpoint had brought.
+        damaged: Paths of checkpoints that were passed over because they are damaged.
+        best_epoch: The epoch whose weights the model has now.
+        best_elbo: Its ELBO on the validation split, nats.
+    """
+
+    resumed_at: checkpoints.Position
+    damaged: list
+    best_epoch: int
+    best_elbo: float
+
+
+def train(
+    vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0, clip_norm=None
+):
     """Trains a VAE, or goes on from the newest checkpoint of the run directory.
 
-    Writes `checkpoints/`, `train/`, `validation/` and `metrics.jsonl`.
+    Writes `checkpoints/`, `train/`, `validation/` and `metrics.jsonl`, and leaves the model with
+    the weights of the epoch with the highest ELBO on the validation split.
 
     Args:
         vae: A `VAE`; compiled here, with Adam.
@@ -27,45 +52,70 @@ def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0,
         batch_size: Examples a step.
         learning_rate: Of Adam.
         seed: Int; order and noise of the data follow from it.
-        console: A `rich` console for the progress, or None for standard output.
+        clip_norm: Largest norm of the gradient of all weights together, or None.
 
     Returns:
-        Number of the epochs that a checkpoint had brought already, and the damaged checkpoints
-        that were passed over.
+        A `Result`.
+
+    Raises:
+        Stopped: If SIGTERM or SIGINT asked for it; a checkpoint has been written.
+        NotFiniteError: If a loss or gradient isn't finite; a checkpoint has been written.
+        ValueError: If the checkpoint is of another model.
     """
     directory = pathlib.Path(directory)
-    steps = dataset.steps_per_epoch(batch_size)
-    vae.compile(
-        keras.optimizers.Adam(learning_rate),
-        steps_per_execution=_largest_divisor(steps, _MOST_STEPS_PER_EXECUTION),
-    )
+    folder = directory / "checkpoints"
+    optimizer = keras.optimizers.Adam(learning_rate, global_clipnorm=clip_norm)
+    vae.compile(optimizer, prepare=dataset.prepare)
     vae.optimizer.build(vae.trainable_variables)
-    done, damaged = checkpoints.restore(vae, directory / "checkpoints")
-    progress = ProgressLines(steps, epochs, console)
-    curves = Curves(directory, done)
+    at, best_weights, damaged = checkpoints.restore(vae, folder)
+    num_steps = _block_steps(dataset.steps_per_epoch(batch_size))
+    cuts = cut_epoch(dataset.num_examples("train"), batch_size, num_steps)
+    blocks = [steps for _, steps, _ in cuts]
+    keeper = Keeper(folder, at, best_weights, blocks)
+    progress = ProgressLines(blocks, epochs)
+    curves = Curves(directory, at)
     callbacks = [
+        FiniteGuard(dataset, batch_size, seed),
         progress,
         curves,
         Images(dataset, curves),
-        # Last, so that what a checkpoint stands for has been logged when it appears.
-        checkpoints.Checkpoint(directory / "checkpoints"),
+        keeper,  # last, so that what a checkpoint stands for has been logged when it appears
     ]
-    if done < epochs:
+    validation = dataset.split("validation", _EVALUATION_BATCH_SIZE)
+
+    def fit(first, last, num_blocks, start_step):
+        vae.fit(
+            dataset.blocks(batch_size, num_steps, seed, start_step),
+            initial_epoch=first,
+            epochs=last,
+            steps_per_epoch=num_blocks,
+            validation_data=validation,
+            callbacks=callbacks,
+            shuffle=False,
+            verbose=0,
+        )
+
+    with keeper, progress, curves:
         try:
-            vae.fit(
-                dataset.training(batch_size, seed, start_epoch=done),
-                initial_epoch=done,
-                epochs=epochs,
-                steps_per_epoch=steps,
-                validation_data=dataset.split("validation", _EVALUATION_BATCH_SIZE),
-                callbacks=callbacks,
-                shuffle=False,
-                verbose=0,
-            )
-        finally:
-            progress.stop()
-    return done, damaged
+            if at.step_in_epoch and at.epoch < epochs:  # the rest of an epoch that was interrupted
+                rest = len(blocks) - keeper.blocks_until(at.step_in_epoch)
+                fit(at.epoch, at.epoch + 1, rest, at.steps)
+            done = keeper.position
+            if done.epoch < epochs:
+                fit(done.epoch, epochs, len(blocks), done.epoch * sum(blocks))
+        except NotFiniteError:
+            keeper.save_now()
+            raise
+    best = keeper.position
+    if keeper.best_weights is not None:
+        vae.set_weights(keeper.best_weights)
+    return Result(at, damaged, best.best_epoch, best.best_elbo)
 
 
-def _largest_divisor(number, most):
-    return next(d for d in range(min(number, most), 0, -1) if number % d == 0)
+def _block_steps(steps):
+    """Returns the steps of a block: a divisor of the steps of an epoch where one is near.
+
+    Blocks of one size need one compilation.
+    """
+    divisors = [n for n in _BLOCK_STEPS if steps % n == 0]
+    return min(divisors, key=lambda n: abs(n - _BEST_BLOCK_STEPS), default=_BEST_BLOCK_STEPS)

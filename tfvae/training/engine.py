@@ -1,0 +1,141 @@
+"""The steps of training and evaluation, compiled: what `VAE.train_step` and `test_step` run.
+
+A block `[steps, batch, *event]` is one XLA program with the loop over its steps inside, so
+that the way from Python through TensorFlow's executor is paid once a block and not once a step.
+Under a strategy of several replicas XLA compiles one step's gradient, and the optimizer, which talks
+between the replicas, stays outside.
+"""
+
+import keras
+import tensorflow as tf
+
+from tfvae import noise
+from tfvae.noise import Stream
+
+
+class Engine:
+    """Runs the steps of one compiled model.
+
+    Args:
+        model: A `VAE` that has been compiled.
+        jit_compile: Whether XLA compiles the steps.
+        run_eagerly: Whether the steps run without any compilation, for debugging.
+        prepare: Function (stored examples, seed int32 `[batch, 2]`) -> float32 `[batch, *event]`
+            that runs within each step of training, or None.
+    """
+
+    def __init__(self, model, *, jit_compile, run_eagerly, prepare=None):
+        self._model = model
+        self._prepare = prepare
+        self._block, self._gradient, self._test = self._run_block, self._gradients, self._terms
+        if not run_eagerly:
+            options = {"jit_compile": jit_compile, "autograph": False, "reduce_retracing": True}
+            self._block = tf.function(self._run_block, **options)
+            self._gradient = tf.function(self._gradients, **options)
+            self._test = tf.function(self._terms, **options)
+
+    def train(self, xs):
+        """Takes a step of the optimizer for each batch of a block.
+
+        A step whose loss or gradient isn't finite leaves the weights as they are and ends the
+        block; its loss shows in the sums.
+
+        Args:
+            xs: `[steps, batch, *event]`.
+
+        Returns:
+            sums: Over all examples, by name, and their number.
+        """
+        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+        if replicas > 1:
+            return self._train_replica(xs, replicas)
+        return self._block(xs)
+
+    def test(self, x, start):
+        """Evaluates a batch.
+
+        Args:
+            x: `[batch, *event]`.
+            start: How many examples the evaluation has seen before.
+
+        Returns:
+            Sums over the examples, by name, and their number.
+        """
+        model = self._model
+        num = tf.shape(x)[0]
+        context = tf.distribute.get_replica_context()
+        start = start * context.num_replicas_in_sync + context.replica_id_in_sync_group * num
+        seeds = noise.row_seeds(noise.seed_of(model.seed, Stream.TEST), num, start)
+        return _sums(self._test(x, seeds, self._step())), num
+
+    def _run_block(self, xs):
+        num_steps = tf.shape(xs)[0]
+
+        def goes_on(index, finite, _):
+            return tf.logical_and(index < num_steps, finite)
+
+        def one(index, _, sums):
+            gradients, values = self._gradients(xs[index], self._step(), 0, 1)
+            finite = self._apply(gradients, values["loss"])
+            return index + 1, finite, {name: sums[name] + values[name] for name in sums}
+
+        zeros = {mean.name: tf.constant(0.0) for mean in self._model.metrics}
+        num, _, sums = tf.while_loop(goes_on, one, (0, True, zeros))
+        return sums, num * tf.shape(xs)[1]
+
+    def _train_replica(self, xs, replicas):
+        """One step on this replica's share of one batch."""
+        context = tf.distribute.get_replica_context()
+        x = tf.squeeze(xs, 0)
+        start = context.replica_id_in_sync_group * tf.shape(x)[0]
+        gradients, sums = self._gradient(x, self._step(), start, replicas)
+        self._model.optimizer.apply_gradients(
+            zip(gradients, self._model.trainable_variables, strict=True)
+        )
+        return sums, tf.shape(x)[0]
+
+    def _gradients(self, x, step, start, replicas):
+        """Returns the gradients of this share of the mean loss, and the sums of the terms."""
+        model = self._model
+        num = tf.shape(x)[0]
+        x = self._prepared(x, step, start)
+        seeds = noise.row_seeds(noise.seed_of(model.seed, Stream.TRAIN, step), num, start)
+        with tf.GradientTape() as tape:
+            terms = self._terms(x, seeds, step)
+            loss = tf.reduce_mean(terms["loss"]) / replicas
+            scaled = model.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, model.trainable_variables)
+        return gradients, _sums(terms)
+
+    def _prepared(self, x, step, start):
+        if self._prepare is None:
+            return x
+        seed = noise.seed_of(self._model.seed, Stream.DATA, step)
+        return self._prepare(x, noise.row_seeds(seed, tf.shape(x)[0], start))
+
+    def _apply(self, gradients, loss):
+        """Updates the weights if loss and gradients are finite; returns whether they are."""
+        optimizer, variables = self._model.optimizer, self._model.trainable_variables
+        finite = tf.math.is_finite(loss)
+        if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            # That one looks at the gradients itself, and lowers its scale where they overflow.
+            finite = tf.logical_and(finite, tf.math.is_finite(tf.linalg.global_norm(gradients)))
+
+        def apply():
+            optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            return tf.constant(0)
+
+        tf.cond(finite, apply, lambda: tf.constant(0))
+        return finite
+
+    def _terms(self, x, seeds, step):
+        terms = self._model.terms(x, seeds, step)
+        # The minus sign of the project: objectives are maximised, Keras minimises.
+        return {"loss": -terms.bound, **terms.metrics}
+
+    def _step(self):
+        return tf.cast(self._model.optimizer.iterations, tf.int32)
+
+
+def _sums(terms):
+    return {name: tf.reduce_sum(term) for name, term in terms.items()}

@@ -1,0 +1,59 @@
+"""Guards: training that has lost its numbers stops, and says where."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfvae import noise
+from tfvae.noise import Stream
+
+
+class NotFiniteError(ArithmeticError):
+    """A loss or a gradient that is NaN or infinite."""
+
+
+class FiniteGuard(keras.callbacks.Callback):
+    """Stops training at the first step whose loss or gradient isn't finite.
+
+    The engine leaves such an update out, so the weights are still those of the last good step.
+
+    Args:
+        dataset: The `Dataset` that is trained on.
+        batch_size: Examples a step.
+        seed: Of the order of the data.
+    """
+
+    def __init__(self, dataset, batch_size, seed):
+        super().__init__()
+        self._dataset, self._batch_size, self._seed = dataset, batch_size, seed
+
+    def on_train_batch_end(self, batch, logs=None):  # noqa: D102 - Keras's hook
+        del batch
+        if not np.isfinite(float(logs["loss"])):
+            raise NotFiniteError(self._diagnosis(int(self.model.optimizer.iterations)))
+
+    def _diagnosis(self, step):
+        x = next(iter(self._dataset.training(self._batch_size, self._seed, start_step=step)))
+        model = self.model
+        seeds = noise.row_seeds(noise.seed_of(model.seed, Stream.TRAIN, step), len(x))
+        with tf.GradientTape() as tape:
+            terms = model.terms(x, seeds, step)
+            loss = -tf.reduce_mean(terms.bound)
+        bad = [name for name, term in terms.metrics.items() if not _finite(term)]
+        if not bad:
+            gradients = tape.gradient(loss, model.trainable_variables)
+            pairs = zip(model.trainable_variables, gradients, strict=True)
+            bad = [f"gradient of {v.path}" for v, g in pairs if g is not None and not _finite(g)]
+        log_variance = 2 * np.log(model.posterior(x).stddev().numpy())
+        epoch, batch = divmod(step, self._dataset.steps_per_epoch(self._batch_size))
+        return (
+            f"Training lost its numbers at step {step} (epoch {epoch + 1}, batch {batch + 1}): "
+            f"{', '.join(bad) or 'loss'} not finite. The log-variances of q(z|x) lie between "
+            f"{log_variance.min():.3g} and {log_variance.max():.3g}, the data between "
+            f"{np.min(x):.3g} and {np.max(x):.3g}. Lower `--learning-rate`, or add `--clip-norm "
+            f"1`; the weights of the last good step are in the newest checkpoint."
+        )
+
+
+def _finite(tensor):
+    return bool(tf.reduce_all(tf.math.is_finite(tensor)))
