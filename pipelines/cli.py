@@ -3,7 +3,7 @@
     0    done
     1    failure: something went wrong while working
     2    usage: the command asks for something that can't be done as written
-    130  interrupted by Ctrl-C
+    130  interrupted by Ctrl-C; 143 terminated by SIGTERM
 
 Importing this module costs nothing: TensorFlow is loaded by `load_tensorflow`, after the command
 has been read, so that `--help` and a mistyped option answer at once.
@@ -27,6 +27,19 @@ class UsageError(Exception):
 
 class Failure(Exception):  # noqa: N818 - named for what the user reads
     """Work that went wrong; exit status 1."""
+
+
+class Interrupted(Exception):  # noqa: N818 - named for what happened
+    """Work that a signal ended; exit status 128 + the signal's number.
+
+    Args:
+        message: What to tell the user.
+        number: Number of the signal.
+    """
+
+    def __init__(self, message, number):
+        super().__init__(message)
+        self.number = number
 
 
 class Parser(argparse.ArgumentParser):
@@ -96,6 +109,8 @@ def run(main):
         status = 1
     except (Failure, OSError) as error:
         status = _say(name, error, 1)
+    except Interrupted as error:
+        status = _say(name, error, 128 + error.number)
     except KeyboardInterrupt as error:
         status = _say(name, error if str(error) else "Interrupted.", 130)
     with contextlib.suppress(BrokenPipeError):

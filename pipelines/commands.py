@@ -24,6 +24,8 @@ DEFAULTS = {
     "epochs": 20,
     "batch_size": 100,
     "learning_rate": 1e-3,
+    "clip_norm": None,
+    "precision": "float32",
     "seed": 0,
 }
 
@@ -41,8 +43,11 @@ _NUMBERS = {
     "epochs": (cli.positive_int, "passes over the training data"),
     "batch_size": (cli.positive_int, "examples a step"),
     "learning_rate": (cli.positive_float, "of Adam"),
+    "clip_norm": (cli.positive_float, "largest norm of a step's gradient; longer ones are cut"),
     "seed": (cli.non_negative_int, "weights, order of the data and all noise follow from it"),
 }
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 _DESCRIPTION = """\
 Train a variational autoencoder; write a run directory, figures and exports.
@@ -50,6 +55,15 @@ Train a variational autoencoder; write a run directory, figures and exports.
 Without arguments: MNIST, which comes with the package, to the end. A part is given as a spec, a
 name with options in parentheses, such as "mlp(hidden=(200, 200), activation='tanh')".
 """
+
+
+def precision(text):
+    """Reads the name of a precision, for argparse."""
+    if text not in PRECISIONS:
+        raise cli.argparse.ArgumentTypeError(
+            f"expected one of {', '.join(PRECISIONS)}, received {text!r}"
+        )
+    return text
 
 
 def make_parser():
@@ -69,8 +83,16 @@ def make_parser():
             type=kind,
             metavar="N",
             default=cli.NOT_GIVEN,
-            help=f"{text} (default: {DEFAULTS[name]:g})",
+            help=f"{text} (default: {DEFAULTS[name]})",
         )
+    parser.add_argument(
+        "--precision",
+        type=precision,
+        metavar="NAME",
+        default=cli.NOT_GIVEN,
+        help=f"{', '.join(PRECISIONS)}: what the networks compute in; likelihood, KL and exports "
+        f"stay float32 (default: {DEFAULTS['precision']})",
+    )
     parser.add_argument("--recipe", metavar="FILE", help="options from a .toml or .json file")
     parser.add_argument("--run", metavar="DIR", help="run directory (default: runs/DATASET-N)")
     parser.add_argument("--resume", action="store_true", help="go on with --run where it stopped")
@@ -134,7 +156,10 @@ def _options_of(options, path):
 
 
 def _check(name, value, path):
-    kind = cli.spec_of(_FAMILIES[name]) if name in _FAMILIES else _NUMBERS[name][0]
+    if value == DEFAULTS[name]:
+        return value
+    kind = cli.spec_of(_FAMILIES[name]) if name in _FAMILIES else precision
+    kind = _NUMBERS[name][0] if name in _NUMBERS else kind
     try:
         return kind(str(value))
     except (cli.argparse.ArgumentTypeError, UsageError) as error:

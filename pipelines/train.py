@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import pathlib
+import signal
 import time
 
 import tfvae
@@ -12,6 +13,7 @@ from pipelines.cli import Failure, UsageError, usage
 from pipelines.runs import MODEL, OPTIONS
 from tfvae import components
 
+_NUMBERS = ("epochs", "batch_size", "learning_rate", "seed", "clip_norm")
 _PARTS = ("network", "posterior", "likelihood", "prior", "objective")
 
 
@@ -58,6 +60,7 @@ def _build(options):
         options["latent_size"],
         **{part: options[part] for part in _PARTS},
         seed=options["seed"],
+        dtype=options["precision"],
     )
     x = next(iter(dataset.training(options["batch_size"], options["seed"])))
     vae.likelihood_layer.check_data(x.numpy())
@@ -88,23 +91,29 @@ def _write_options(run, options):
 
 
 def _train(vae, dataset, run, options):
+    from tfvae.training.guard import NotFiniteError
+    from tfvae.training.keeper import Stopped
     from tfvae.training.loop import train
 
-    numbers = {key: options[key] for key in ("epochs", "batch_size", "learning_rate", "seed")}
+    numbers = {key: options[key] for key in _NUMBERS}
     print(_headline(vae, dataset, run, options), flush=True)
     began = time.monotonic()
     try:
-        done, damaged = train(vae, dataset, run, **numbers)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"Interrupted. The epochs that were finished are kept; go on with "
-            f"`python -m pipelines.train --resume --run {run}`."
+        result = train(vae, dataset, run, **numbers)
+    except Stopped as error:
+        raise cli.Interrupted(
+            f"Stopped by {signal.Signals(error.signal).name}; a checkpoint has been written. Go on "
+            f"with `python -m pipelines.train --resume --run {run}`.",
+            error.signal,
         ) from None
-    except ValueError as error:  # a checkpoint of another model
+    except (ValueError, NotFiniteError) as error:
         raise Failure(str(error)) from error
-    for path in damaged:
+    for path in result.damaged:
         print(f"Passed over the damaged checkpoint {path}.")
-    print(f"Trained {options['epochs'] - done} epochs in {time.monotonic() - began:.0f} s.")
+    print(
+        f"Trained in {time.monotonic() - began:.0f} s. The best epoch is {result.best_epoch}: "
+        f"validation ELBO {result.best_elbo:.2f}."
+    )
 
 
 def _finish(vae, dataset, run, options, export):

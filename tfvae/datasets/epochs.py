@@ -34,41 +34,44 @@ def shuffled_blocks(examples, batch_size, num_steps, seed, start_step=0):
         batch_size: Positive int.
         num_steps: Batches a block.
         seed: Int.
-        start_step: Steps that have been taken before; at the border of a block.
+        start_step: Steps that have been taken before.
 
     Returns:
         `tf.data.Dataset` of `[steps, batch, *event]`, cut as `cut_epoch` says.
     """
     examples = tf.constant(examples)
     num = examples.shape[0]
-    blocks = np.array(cut_epoch(num, batch_size, num_steps), np.int64)
     event_shape = np.array(examples.shape[1:], np.int64)
-    first_epoch, steps_into = divmod(start_step, -(-num // batch_size))
+    first, start = divmod(start_step, -(-num // batch_size))
 
-    def epoch(number):
-        key = tf.stack([tf.cast(seed, tf.int64), number])
+    def epoch(number, start=0):
+        key = tf.stack([tf.cast(seed, tf.int64), tf.cast(number, tf.int64)])
         order = tf.random.experimental.stateless_shuffle(tf.range(num), key)
 
-        def gather(block):
-            begin, steps, batch = block[0], block[1], block[2]
+        def gather(cut):
+            begin, steps, batch = cut[0], cut[1], cut[2]
             rows = tf.gather(examples, order[begin : begin + steps * batch])
-            shape = tf.concat([block[1:3], event_shape], axis=0)
-            return tf.ensure_shape(tf.reshape(rows, shape), (None, None, *event_shape))
+            block = tf.reshape(rows, tf.concat([cut[1:3], event_shape], axis=0))
+            return tf.ensure_shape(block, (None, None, *event_shape))
 
-        done = tf.where(number == first_epoch, tf.constant(steps_into * batch_size, tf.int64), 0)
-        cuts = tf.data.Dataset.from_tensor_slices(blocks).filter(lambda block: block[0] >= done)
-        return cuts.map(gather, num_parallel_calls=2, deterministic=True)
+        cuts = np.array(cut_epoch(num, batch_size, num_steps, start), np.int64)
+        return tf.data.Dataset.from_tensor_slices(cuts).map(
+            gather, num_parallel_calls=2, deterministic=True
+        )
 
-    return tf.data.Dataset.counter(first_epoch).flat_map(epoch).prefetch(2)
+    later = tf.data.Dataset.counter(first + 1).flat_map(epoch)
+    return epoch(first, start).concatenate(later).prefetch(2)
 
 
-def cut_epoch(num, batch_size, num_steps):
+def cut_epoch(num, batch_size, num_steps, start_step=0):
     """Cuts an epoch into blocks: whole ones, the steps that remain, and a last short batch.
 
     Args:
         num: Number of examples.
         batch_size: Examples a batch.
         num_steps: Batches a block.
+        start_step: Steps of the epoch that have been taken before. The borders stay the same, so
+            that the same steps share a program.
 
     Returns:
         List of (first example, steps, examples a batch).
@@ -76,8 +79,15 @@ def cut_epoch(num, batch_size, num_steps):
     Examples:
         >>> cut_epoch(num=23, batch_size=5, num_steps=2)
         [(0, 2, 5), (10, 2, 5), (20, 1, 3)]
+        >>> cut_epoch(num=23, batch_size=5, num_steps=2, start_step=1)
+        [(5, 1, 5), (10, 2, 5), (20, 1, 3)]
     """
     whole, rest = divmod(num, batch_size)
-    starts = range(0, whole, num_steps)
-    blocks = [(s * batch_size, min(num_steps, whole - s), batch_size) for s in starts]
-    return blocks + ([(whole * batch_size, 1, rest)] if rest else [])
+    blocks = []
+    for border in range(0, whole, num_steps):
+        begin, end = max(border, start_step), min(border + num_steps, whole)
+        if begin < end:
+            blocks.append((begin * batch_size, end - begin, batch_size))
+    if rest:
+        blocks.append((whole * batch_size, 1, rest))
+    return blocks

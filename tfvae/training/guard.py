@@ -21,16 +21,20 @@ class FiniteGuard(keras.callbacks.Callback):
         dataset: The `Dataset` that is trained on.
         batch_size: Examples a step.
         seed: Of the order of the data.
+        keeper: The `Keeper` that writes the checkpoint of the last good step.
     """
 
-    def __init__(self, dataset, batch_size, seed):
+    def __init__(self, dataset, batch_size, seed, keeper):
         super().__init__()
         self._dataset, self._batch_size, self._seed = dataset, batch_size, seed
+        self._keeper = keeper
 
     def on_train_batch_end(self, batch, logs=None):  # noqa: D102 - Keras's hook
         del batch
         if not np.isfinite(float(logs["loss"])):
-            raise NotFiniteError(self._diagnosis(int(self.model.optimizer.iterations)))
+            step = int(self.model.optimizer.iterations)
+            self._keeper.save_in_epoch(step % self._dataset.steps_per_epoch(self._batch_size))
+            raise NotFiniteError(self._diagnosis(step))
 
     def _diagnosis(self, step):
         x = next(iter(self._dataset.training(self._batch_size, self._seed, start_step=step)))

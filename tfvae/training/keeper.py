@@ -1,12 +1,11 @@
 """Keeping a run safe: checkpoints, the best weights, and a clean end when a signal asks for one."""
 
+import contextlib
 import dataclasses
-import itertools
 import pathlib
 import signal
 
 import keras
-import numpy as np
 
 from tfvae.training import checkpoints
 
@@ -32,21 +31,22 @@ class Keeper(keras.callbacks.Callback):
         directory: Where the checkpoints go.
         position: The `Position` that training begins at.
         best_weights: Weights of the best epoch so far, or None.
-        block_steps: Steps of each block of an epoch, a list of ints.
+        cut: Function of the steps taken in an epoch -> steps of each block that remains.
     """
 
-    def __init__(self, directory, position, best_weights, block_steps):
+    def __init__(self, directory, position, best_weights, cut):
         super().__init__()
         self.position = position
         self.best_weights = best_weights
         self._directory = pathlib.Path(directory)
-        self._block_steps = block_steps
+        self._cut = cut
         self._asked = None
         self._before = {}
 
     def __enter__(self):
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._before[number] = signal.signal(number, self._ask)
+            with contextlib.suppress(ValueError):  # not in the main thread: nothing to listen to
+                self._before[number] = signal.signal(number, self._ask)
         return self
 
     def __exit__(self, *_):
@@ -55,7 +55,8 @@ class Keeper(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):  # noqa: D102 - Keras's hook
         del epoch, logs
-        self._blocks_done = self.blocks_until(self.position.step_in_epoch)
+        self._blocks = self._cut(self.position.step_in_epoch)
+        self._taken = self.position.step_in_epoch
         for mean in self.model.metrics:  # Keras has just reset them
             if mean.name in self.position.means:
                 total, count = self.position.means[mean.name]
@@ -63,14 +64,11 @@ class Keeper(keras.callbacks.Callback):
                 mean.count.assign(count)
 
     def on_train_batch_end(self, batch, logs=None):  # noqa: D102 - Keras's hook
-        del batch, logs
-        self._blocks_done += 1
+        del logs
+        self._taken += self._blocks[batch]
         # At the end of an epoch, let the epoch end: its checkpoint comes next.
-        if self._asked and self._blocks_done < len(self._block_steps):
-            self._save(
-                step_in_epoch=sum(self._block_steps[: self._blocks_done]),
-                means={m.name: (float(m.total), float(m.count)) for m in self.model.metrics},
-            )
+        if self._asked and batch + 1 < len(self._blocks):
+            self.save_in_epoch(self._taken)
             raise Stopped(self._asked)
 
     def on_epoch_end(self, epoch, logs=None):  # noqa: D102 - Keras's hook
@@ -78,15 +76,19 @@ class Keeper(keras.callbacks.Callback):
         best = {}
         if elbo > self.position.best_elbo:
             best = {"best_epoch": epoch + 1, "best_elbo": float(elbo)}
-            self.best_weights = [np.array(v.value) for v in self.model.variables]
+            self.best_weights = self.model.get_weights()
         self._save(epoch=epoch + 1, step_in_epoch=0, means={}, **best)
         if self._asked:
             raise Stopped(self._asked)
 
-    def blocks_until(self, step):
-        """Returns how many blocks make up the first `step` steps of an epoch."""
-        ends = itertools.accumulate(self._block_steps)
-        return sum(end <= step for end in ends)
+    def save_in_epoch(self, step_in_epoch):
+        """Writes a checkpoint in the middle of an epoch.
+
+        Args:
+            step_in_epoch: Steps of the epoch that have been taken.
+        """
+        means = {mean.name: (float(mean.total), float(mean.count)) for mean in self.model.metrics}
+        self._save(step_in_epoch=step_in_epoch, means=means)
 
     def _save(self, **changes):
         steps = int(self.model.optimizer.iterations)

@@ -1,11 +1,14 @@
 """Curves: one record of each epoch, in TensorBoard and as lines of JSON."""
 
+import contextlib
 import json
+import os
 import pathlib
 import time
 
 import keras
 import tensorflow as tf
+from tensorboard.compat.proto import event_pb2
 
 from tfvae.training.checkpoints import write_atomically
 
@@ -20,21 +23,29 @@ class Curves(keras.callbacks.Callback):
 
     Args:
         directory: The run directory.
-        num_epochs: Epochs that are recorded already; lines of later ones are dropped.
+        position: The `Position` that training begins at: what was recorded beyond it, by a run
+            that was killed, is dropped.
     """
 
-    def __init__(self, directory, num_epochs=0):
+    def __init__(self, directory, position):
         super().__init__()
         self._directory = pathlib.Path(directory)
         self._path = self._directory / "metrics.jsonl"
-        self._num_epochs = num_epochs
+        self._position = position
         self._writers = {}
 
-    def on_train_begin(self, logs=None):  # noqa: D102 - Keras's hook
-        del logs
-        keep = [r for r in read_metrics(self._path) if r["epoch"] <= self._num_epochs]
+    def __enter__(self):
+        records = read_metrics(self._path)
+        keep = [record for record in records if record["epoch"] <= self._position.epoch]
         with write_atomically(self._path) as file:
             file.write("".join(json.dumps(record) + "\n" for record in keep).encode())
+        for name in ("train", "validation"):
+            drop_events_after(self._directory / name, self._position.steps)
+        return self
+
+    def __exit__(self, *_):
+        for writer in self._writers.values():
+            writer.close()
 
     def on_epoch_begin(self, epoch, logs=None):  # noqa: D102 - Keras's hook
         del epoch, logs
@@ -50,11 +61,6 @@ class Curves(keras.callbacks.Callback):
         self._write_scalars("train", step, {"learning_rate": record["learning_rate"]})
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
-
-    def on_train_end(self, logs=None):  # noqa: D102 - Keras's hook
-        del logs
-        for writer in self._writers.values():
-            writer.close()
 
     def write_images(self, name, images):
         """Writes rendered figures at the present step.
@@ -92,6 +98,31 @@ def split_logs(logs):
         part = "validation" if name.startswith(_VALIDATION) else "train"
         parts[part][name.removeprefix(_VALIDATION)] = float(value)
     return {part: values for part, values in parts.items() if values}
+
+
+def drop_events_after(directory, step):
+    """Drops what TensorBoard files record beyond a step; other files stay as they are.
+
+    Args:
+        directory: `pathlib.Path` of the folder with the files; need not exist.
+        step: The last step to keep.
+    """
+    for path in sorted(directory.glob("events.out.tfevents.*")):
+        records = list(_read_records(path))
+        keep = [r for r in records if event_pb2.Event.FromString(r).step <= step]
+        if len(keep) < len(records):
+            beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+            with tf.io.TFRecordWriter(str(beside)) as writer:
+                for record in keep:
+                    writer.write(record)
+            beside.replace(path)
+
+
+def _read_records(path):
+    """Yields the records of a TensorBoard file, up to one that was cut short."""
+    with contextlib.suppress(tf.errors.DataLossError):
+        for record in tf.data.TFRecordDataset(str(path)):
+            yield record.numpy()
 
 
 def read_metrics(path):

@@ -7,7 +7,7 @@ import keras
 
 from tfvae.datasets.epochs import cut_epoch
 from tfvae.training import checkpoints
-from tfvae.training.guard import FiniteGuard, NotFiniteError
+from tfvae.training.guard import FiniteGuard
 from tfvae.training.images import Images
 from tfvae.training.keeper import Keeper
 from tfvae.training.logs import Curves
@@ -36,9 +36,7 @@ class Result:
     best_elbo: float
 
 
-def train(
-    vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0, clip_norm=None
-):
+def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0, clip_norm=None):
     """Trains a VAE, or goes on from the newest checkpoint of the run directory.
 
     Writes `checkpoints/`, `train/`, `validation/` and `metrics.jsonl`, and leaves the model with
@@ -68,14 +66,18 @@ def train(
     vae.compile(optimizer, prepare=dataset.prepare)
     vae.optimizer.build(vae.trainable_variables)
     at, best_weights, damaged = checkpoints.restore(vae, folder)
-    num_steps = _block_steps(dataset.steps_per_epoch(batch_size))
-    cuts = cut_epoch(dataset.num_examples("train"), batch_size, num_steps)
-    blocks = [steps for _, steps, _ in cuts]
-    keeper = Keeper(folder, at, best_weights, blocks)
-    progress = ProgressLines(blocks, epochs)
+    steps = dataset.steps_per_epoch(batch_size)
+    num_steps = _block_steps(steps)
+
+    def cut(start_step):
+        blocks = cut_epoch(dataset.num_examples("train"), batch_size, num_steps, start_step)
+        return [count for _, count, _ in blocks]
+
+    keeper = Keeper(folder, at, best_weights, cut)
+    progress = ProgressLines(steps, epochs)
     curves = Curves(directory, at)
     callbacks = [
-        FiniteGuard(dataset, batch_size, seed),
+        FiniteGuard(dataset, batch_size, seed, keeper),
         progress,
         curves,
         Images(dataset, curves),
@@ -83,12 +85,12 @@ def train(
     ]
     validation = dataset.split("validation", _EVALUATION_BATCH_SIZE)
 
-    def fit(first, last, num_blocks, start_step):
+    def fit(first, last, start):
         vae.fit(
-            dataset.blocks(batch_size, num_steps, seed, start_step),
+            dataset.blocks(batch_size, num_steps, seed, first * steps + start),
             initial_epoch=first,
             epochs=last,
-            steps_per_epoch=num_blocks,
+            steps_per_epoch=len(cut(start)),
             validation_data=validation,
             callbacks=callbacks,
             shuffle=False,
@@ -96,20 +98,13 @@ def train(
         )
 
     with keeper, progress, curves:
-        try:
-            if at.step_in_epoch and at.epoch < epochs:  # the rest of an epoch that was interrupted
-                rest = len(blocks) - keeper.blocks_until(at.step_in_epoch)
-                fit(at.epoch, at.epoch + 1, rest, at.steps)
-            done = keeper.position
-            if done.epoch < epochs:
-                fit(done.epoch, epochs, len(blocks), done.epoch * sum(blocks))
-        except NotFiniteError:
-            keeper.save_now()
-            raise
-    best = keeper.position
+        if at.step_in_epoch:  # first the rest of an epoch that was interrupted
+            fit(at.epoch, at.epoch + 1, at.step_in_epoch)
+        if keeper.position.epoch < epochs:
+            fit(keeper.position.epoch, epochs, 0)
     if keeper.best_weights is not None:
         vae.set_weights(keeper.best_weights)
-    return Result(at, damaged, best.best_epoch, best.best_elbo)
+    return Result(at, damaged, keeper.position.best_epoch, keeper.position.best_elbo)
 
 
 def _block_steps(steps):

@@ -41,25 +41,27 @@ class ProgressLines(keras.callbacks.Callback):
             transient=True,
             disable=not self._console.is_terminal,
         )
-        self._done = 0
         self._began = 0.0
         self._first: int | None = None
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._bar.stop()
+
     def on_epoch_begin(self, epoch, logs=None):  # noqa: D102 - Keras's hook
         del logs
-        self._began = self._began or time.monotonic()
-        self._first = epoch if self._first is None else self._first
-        description = f"epoch {epoch + 1}/{self._epochs}"
-        self._done = epoch * self._steps
-        if not self._bar.task_ids:
-            total = self._epochs * self._steps
-            self._bar.add_task(description, total=total, completed=self._done)
+        if self._first is None:
+            self._began, self._first = time.monotonic(), epoch
+            self._bar.add_task("", total=self._epochs * self._steps)
             self._bar.start()
-        self._bar.update(self._bar.task_ids[0], description=description, completed=self._done)
+        self._bar.update(self._bar.task_ids[0], description=f"epoch {epoch + 1}/{self._epochs}")
 
     def on_train_batch_end(self, batch, logs=None):  # noqa: D102 - Keras's hook
-        del logs
-        self._bar.update(self._bar.task_ids[0], completed=self._done + batch + 1)
+        del batch, logs
+        steps = int(self.model.optimizer.iterations)
+        self._bar.update(self._bar.task_ids[0], completed=steps)
 
     def on_epoch_end(self, epoch, logs=None):  # noqa: D102 - Keras's hook
         parts = split_logs(logs or {})
@@ -70,14 +72,6 @@ class ProgressLines(keras.callbacks.Callback):
         an_epoch = (time.monotonic() - self._began) / (epoch + 1 - self._first)
         left = an_epoch * (self._epochs - epoch - 1)
         self._console.print(f"{line}   {left // 60:.0f}:{left % 60:02.0f} left")
-
-    def on_train_end(self, logs=None):  # noqa: D102 - Keras's hook
-        del logs
-        self.stop()
-
-    def stop(self):
-        """Takes the bar off the terminal."""
-        self._bar.stop()
 
 
 def _terms(values):
