@@ -7,8 +7,7 @@ import tfvae
 from pipelines import cli, runs
 from pipelines.cli import Failure, UsageError
 from tfvae import components
-
-FORMATS = ("saved_model", "litert")
+from tfvae.exporters.base import FORMATS, ExportError
 
 _DESCRIPTION = """\
 Publish a trained run as an encoder and a decoder that run alone, under the next version.
@@ -74,8 +73,6 @@ def publish(vae, directory, formats=FORMATS):
     Raises:
         Failure: If the export can't be written, or computes something else than the model.
     """
-    from tfvae.exporters.base import ExportError
-
     try:
         publication = tfvae.export(vae, directory, formats)
     except ExportError as error:
