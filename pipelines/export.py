@@ -1,7 +1,6 @@
 """Publish a trained run as an encoder and a decoder: `python -m pipelines.export RUN`."""
 
 import pathlib
-import zipfile
 
 import tfvae
 from pipelines import cli, runs
@@ -28,7 +27,7 @@ def main(argv):
     directory = pathlib.Path(given.output or default_directory(run.options["dataset"]))
     check_directory(directory, "--output")
     cli.load_tensorflow()
-    publish(_load(run), directory, tuple(given.format or FORMATS))
+    publish(run.model(), directory, tuple(given.format or FORMATS))
 
 
 def default_directory(dataset):
@@ -102,18 +101,6 @@ def _make_parser():
 def _listing():
     formats = components.members("exporters").values()
     return "formats:\n" + "\n".join(f"  {member}\n      {member.summary}" for member in formats)
-
-
-def _load(run):
-    """Returns the model of a run."""
-    try:
-        return run.model()
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise Failure(
-            f"The model of {run.directory} can't be loaded: {reason} Restore "
-            f"{run.directory / runs.MODEL}, or train again."
-        ) from error
 
 
 def _report(publication):
