@@ -1,14 +1,12 @@
 """Publish a trained run as an encoder and a decoder: `python -m pipelines.export RUN`."""
 
 import pathlib
-import zipfile
 
 import tfvae
 from pipelines import cli, runs
 from pipelines.cli import Failure, UsageError
 from tfvae import components
-
-FORMATS = ("saved_model", "litert")
+from tfvae.exporters.base import FORMATS, ExportError
 
 _DESCRIPTION = """\
 Publish a trained run as an encoder and a decoder that run alone, under the next version.
@@ -29,7 +27,7 @@ def main(argv):
     directory = pathlib.Path(given.output or default_directory(run.options["dataset"]))
     check_directory(directory, "--output")
     cli.load_tensorflow()
-    publish(_load(run), directory, tuple(given.format or FORMATS))
+    publish(run.model(), directory, tuple(given.format or FORMATS))
 
 
 def default_directory(dataset):
@@ -74,8 +72,6 @@ def publish(vae, directory, formats=FORMATS):
     Raises:
         Failure: If the export can't be written, or computes something else than the model.
     """
-    from tfvae.exporters.base import ExportError
-
     try:
         publication = tfvae.export(vae, directory, formats)
     except ExportError as error:
@@ -105,18 +101,6 @@ def _make_parser():
 def _listing():
     formats = components.members("exporters").values()
     return "formats:\n" + "\n".join(f"  {member}\n      {member.summary}" for member in formats)
-
-
-def _load(run):
-    """Returns the model of a run."""
-    try:
-        return run.model()
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise Failure(
-            f"The model of {run.directory} can't be loaded: {reason} Restore "
-            f"{run.directory / runs.MODEL}, or train again."
-        ) from error
 
 
 def _report(publication):

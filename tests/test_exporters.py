@@ -16,7 +16,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 import tfvae
 from tfvae import components, noise
 from tfvae.exporters import endpoints, litert, publication, saved_model, verification
-from tfvae.exporters.base import Endpoint, Exporter, ExportError, write_saved_model
+from tfvae.exporters.base import FORMATS, Endpoint, Exporter, ExportError, write_saved_model
 from tfvae.exporters.fresh import Fresh
 
 PARTS = ("encoder", "decoder")
@@ -402,7 +402,7 @@ def test_a_continuous_output_may_not_differ_in_one_element():
 
 
 def test_the_default_formats_are_published_members():
-    assert set(publication.FORMATS) <= set(components.members("exporters"))
+    assert set(FORMATS) <= set(components.members("exporters"))
 
 
 def test_exporters_know_nothing_of_the_model_class():
