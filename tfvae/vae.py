@@ -66,15 +66,17 @@ class VAE(keras.Model):
     ):
         super().__init__(**kwargs)
         self.event_shape = check_shape("event_shape", event_shape)
-        (self.latent_size,) = check_shape("latent_size", latent_size)
+        self.latent_size = _check_latent_size(latent_size)
         self.seed = seed
         self.network = components.build(Network, network)
         self.objective = components.build(Objective, objective)
-        self.posterior_layer = components.build(DistributionLayer, posterior, self.latent_size)
-        self.likelihood_layer = components.build(DistributionLayer, likelihood, self.event_shape)
-        self.prior_layer = components.build(Prior, prior, self.latent_size)
-        _check_posterior(self.posterior_layer)
-        with _initializers_from(seed):
+        with _initializers_from(seed), _precision(self.dtype_policy):
+            self.posterior_layer = components.build(DistributionLayer, posterior, self.latent_size)
+            self.likelihood_layer = components.build(
+                DistributionLayer, likelihood, self.event_shape
+            )
+            self.prior_layer = components.build(Prior, prior, self.latent_size)
+            self._check_parts()
             self.encoder = self.network.encoder(self.event_shape, self.posterior_layer.params_shape)
             self.decoder = self.network.decoder(
                 self.latent_size, self.likelihood_layer.params_shape
@@ -197,6 +199,7 @@ class VAE(keras.Model):
         *,
         loss=None,
         metrics=None,
+        weighted_metrics=None,
         jit_compile="auto",
         prepare=None,
         **kwargs,
@@ -207,6 +210,7 @@ class VAE(keras.Model):
             optimizer: Name or instance of a Keras optimizer.
             loss: Not taken: the model brings its own.
             metrics: Not taken: the objective reports its terms.
+            weighted_metrics: Not taken either.
             jit_compile: Whether XLA compiles the steps. "auto" does, on CPU too, where Keras's
                 own "auto" does not and is slower.
             prepare: Function (examples as a data set stores them, seed int32 `[batch, 2]`) ->
@@ -217,7 +221,8 @@ class VAE(keras.Model):
         Raises:
             ValueError: If a loss or metrics are given.
         """
-        for name, given in (("loss", loss), ("metrics", metrics)):
+        refused = {"loss": loss, "metrics": metrics, "weighted_metrics": weighted_metrics}
+        for name, given in refused.items():
             if given is not None:
                 raise ValueError(
                     f"A VAE brings its own loss and metrics: those of its objective. Received "
@@ -278,7 +283,7 @@ class VAE(keras.Model):
     def get_compile_config(self):
         """Returns what `compile` was given, for `save`."""
         config = super().get_compile_config()
-        left_out = ("loss", "metrics", "prepare")
+        left_out = ("loss", "metrics", "weighted_metrics")
         config = {k: v for k, v in config.items() if k not in left_out}
         return {**config, "jit_compile": self._jit_compile_steps} if config else config
 
@@ -288,6 +293,26 @@ class VAE(keras.Model):
         self.optimizer.build(self.trainable_variables)
 
     # Inside.
+
+    def _check_parts(self):
+        posterior, likelihood = self.posterior_layer, self.likelihood_layer
+        if not posterior.reparameterized:
+            raise ValueError(
+                f"The posterior is a bijector of standard normal noise, so that gradients pass "
+                f"through its samples. Received `{posterior.spec}`. Choose another, such as "
+                f"`normal`."
+            )
+        sizes = (
+            ("posterior", posterior.event_shape, (self.latent_size,)),
+            ("likelihood", likelihood.event_shape, self.event_shape),
+            ("prior", (self.prior_layer.latent_size,), (self.latent_size,)),
+        )
+        for name, received, wanted in sizes:
+            if received != wanted:
+                raise ValueError(
+                    f"The {name} of this model is over events of shape {wanted}. Received an "
+                    f"instance for {received}. Give its spec, and the model builds it."
+                )
 
     def _decode(self, z):
         """Runs the decoder on `[..., latent_size]`: networks know one batch axis only."""
@@ -312,6 +337,8 @@ class VAE(keras.Model):
                 )
             (data,) = data
         x = tf.convert_to_tensor(data)
+        if x.shape.rank is None:  # Keras has met shapes that have no number of axes in common
+            raise ValueError(_wrong_shape(self.event_shape, "of varying numbers of axes"))
         prepared_later = blocks and self._prepare is not None
         if not x.dtype.is_floating and not prepared_later:
             raise ValueError(
@@ -321,20 +348,35 @@ class VAE(keras.Model):
         event = tuple(x.shape[-len(self.event_shape) :])
         axes = len(x.shape) - len(self.event_shape)
         if event != self.event_shape or axes not in ((1, 2) if blocks else (1,)):
-            raise ValueError(
-                f"Examples of this model have the shape {self.event_shape}, after the batch "
-                f"axis. Received a batch of shape {tuple(x.shape)}. Reshape the data, or build "
-                f"the model with `VAE(event_shape={tuple(x.shape[1:])}, ...)`."
-            )
+            raise ValueError(_wrong_shape(self.event_shape, f"of shape {tuple(x.shape)}"))
         return x if prepared_later else tf.cast(x, tf.float32)
 
 
-def _check_posterior(layer):
-    if not layer.reparameterized:
+def _check_latent_size(latent_size):
+    if type(latent_size) is not int or latent_size < 1:
         raise ValueError(
-            f"The posterior is a bijector of standard normal noise, so that gradients pass "
-            f"through its samples. Received `{layer.spec}`. Choose another, such as `normal`."
+            f"`latent_size` is the length of a code, a positive int such as 20. Received "
+            f"{latent_size!r}."
         )
+    return latent_size
+
+
+def _wrong_shape(event_shape, received):
+    return (
+        f"Examples of this model have the shape {event_shape}, after the batch axis. Received a "
+        f"batch {received}. Reshape the data, or build the model with another `event_shape`."
+    )
+
+
+@contextlib.contextmanager
+def _precision(policy):
+    """Makes Keras build layers with a dtype policy, and leaves the global one as it was."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 @contextlib.contextmanager

@@ -37,7 +37,9 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
     moments: tuple[str, ...] = ("mean", "stddev")
 
     def __init__(self, event_shape, **kwargs):
-        super().__init__(**kwargs)
+        # float32, and Keras casts the parameters to it, whatever the networks compute in: a
+        # log-variance or a sum over an event of 16 bits loses whole nats.
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.event_shape = check_shape("event_shape", event_shape)
 
     @property

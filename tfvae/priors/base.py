@@ -18,7 +18,7 @@ class Prior(components.Component, keras.layers.Layer, abc.ABC):
     """
 
     def __init__(self, latent_size, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.latent_size = latent_size
 
     @abc.abstractmethod
