@@ -81,7 +81,7 @@ def _allowed_above_the_leaves(module, target):
     if home in FAMILIES:
         return aim == home and target not in MEMBERS
     if module == MODEL:
-        return target in BASES or aim == "tfvae.evaluation"
+        return target in BASES or aim == "tfvae.evaluation" or target == "tfvae.engine"
     return target in BASES or aim in (home, "tfvae.evaluation")
 
 

@@ -13,7 +13,7 @@ from tfvae.networks.base import Network
 from tfvae.noise import Stream
 from tfvae.objectives.base import Objective
 from tfvae.priors.base import Prior
-from tfvae.training.engine import Engine
+from tfvae.engine import Engine
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -234,7 +234,7 @@ class VAE(keras.Model):
         super().compile(optimizer=optimizer, jit_compile=False, **kwargs)
         self._jit_compile_steps = jit_compile
         self._prepare = prepare
-        self._engine = Engine(
+        self.engine = Engine(
             self,
             jit_compile=not self.run_eagerly if jit_compile == "auto" else jit_compile,
             run_eagerly=self.run_eagerly,
@@ -254,13 +254,13 @@ class VAE(keras.Model):
         """
         x = self._check_examples(data, blocks=True)
         is_block = len(x.shape) == len(self.event_shape) + 2
-        return self._update_means(*self._engine.train(x if is_block else x[tf.newaxis]))
+        return self._update_means(*self.engine.train(x if is_block else x[tf.newaxis]))
 
     def test_step(self, data):
         """Evaluates one batch with the same loss as in training; Keras calls it."""
         x = self._check_examples(data)
         seen = tf.cast(self._means[0].count, tf.int32)  # since the evaluation began
-        return self._update_means(*self._engine.test(x, seen))
+        return self._update_means(*self.engine.test(x, seen))
 
     def predict_step(self, data):
         """Reconstructs one batch; Keras calls it."""

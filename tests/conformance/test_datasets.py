@@ -4,8 +4,7 @@ import cases
 import numpy as np
 import pytest
 
-from tfvae import components
-from tfvae.datasets.epochs import shuffled_epochs
+from tfvae import components, noise
 
 SEED = 11
 
@@ -113,7 +112,7 @@ def test_training_is_shuffled_over_the_whole_split(dataset):
 def test_training_that_starts_at_an_epoch_goes_on_as_if_it_had_not_stopped(dataset):
     steps = dataset.steps_per_epoch(7)
     whole = list(dataset.training(7, seed=SEED).take(3 * steps).as_numpy_iterator())
-    resumed = dataset.training(7, seed=SEED, start_epoch=2).take(steps).as_numpy_iterator()
+    resumed = dataset.training(7, seed=SEED, start_step=2 * steps).take(steps).as_numpy_iterator()
     for batch, expected in zip(resumed, whole[2 * steps :], strict=True):
         np.testing.assert_array_equal(batch, expected)
 
@@ -138,12 +137,27 @@ def test_a_batch_has_an_example_at_least(dataset, batch_size):
 
 
 def test_each_batch_of_each_epoch_is_prepared_with_a_seed_of_its_own():
-    def seeds(num, start_epoch=0, seed=SEED):
-        examples = np.arange(10)
-        epochs = shuffled_epochs(examples, 4, seed, start_epoch, lambda batch, seed: seed)
-        return [tuple(row) for row in epochs.take(num).as_numpy_iterator()]
+    dataset = components.build(cases.base("datasets"), "mnist(limit=10)")
+    dataset.prepare = lambda x, seed: seed  # what is drawn from is what is looked at
 
-    every = seeds(12)
-    assert len(set(every)) == 12
-    assert seeds(3, start_epoch=3) == every[9:]
+    def seeds(num, start_step=0, seed=SEED):
+        batches = dataset.training(4, seed, start_step).take(num)
+        return [tuple(row) for batch in batches for row in batch.numpy()]
+
+    every = seeds(12)  # four epochs of batches of 4, 4 and 2
+    assert len(set(every)) == len(every) == 40
+    assert seeds(3, start_step=9) == every[30:]
     assert not set(seeds(12, seed=SEED + 1)) & set(every)
+
+
+def test_blocks_are_the_batches_of_training_before_they_are_prepared(dataset):
+    steps = dataset.steps_per_epoch(7)
+    blocks = list(dataset.blocks(7, 3, SEED).take(len(dataset.block_steps(7, 3))))
+    assert [len(block) for block in blocks] == dataset.block_steps(7, 3)
+    assert sum(dataset.block_steps(7, 3, start_step=2)) == steps - 2
+    batches = [batch for block in blocks for batch in block]
+    for step, (batch, expected) in enumerate(zip(batches, dataset.training(7, SEED), strict=False)):
+        seed = noise.seed_of(SEED, noise.Stream.DATA, step)
+        prepared = dataset.prepare(batch, noise.row_seeds(seed, len(batch)))
+        np.testing.assert_array_equal(prepared, expected)
+

@@ -5,6 +5,7 @@ import abc
 import tensorflow as tf
 
 from tfvae import components, noise
+from tfvae.datasets.epochs import cut_epoch
 from tfvae.noise import Stream
 
 
@@ -104,6 +105,20 @@ class Dataset(components.Component, abc.ABC):
         """
         self._check_batch_size(batch_size)
         return self._blocks(batch_size, num_steps, seed, start_step)
+
+    def block_steps(self, batch_size, num_steps, start_step=0):
+        """Returns how many steps each block of an epoch has.
+
+        Args:
+            batch_size: Number of examples a batch.
+            num_steps: Batches a block.
+            start_step: Steps of the epoch that have been taken before.
+
+        Returns:
+            List of ints: what `blocks` yields until the end of the epoch.
+        """
+        cuts = cut_epoch(self.num_examples("train"), batch_size, num_steps, start_step)
+        return [steps for _, steps, _ in cuts]
 
     def prepare(self, x, seed):
         """Makes of stored examples what a model sees: the part of the data that is drawn anew.

@@ -5,7 +5,6 @@ import pathlib
 
 import keras
 
-from tfvae.datasets.epochs import cut_epoch
 from tfvae.training import checkpoints
 from tfvae.training.guard import FiniteGuard
 from tfvae.training.images import Images
@@ -61,6 +60,7 @@ def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0,
         ValueError: If the checkpoint is of another model.
     """
     directory = pathlib.Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
     folder = directory / "checkpoints"
     optimizer = keras.optimizers.Adam(learning_rate, global_clipnorm=clip_norm)
     vae.compile(optimizer, prepare=dataset.prepare)
@@ -70,8 +70,7 @@ def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0,
     num_steps = _block_steps(steps)
 
     def cut(start_step):
-        blocks = cut_epoch(dataset.num_examples("train"), batch_size, num_steps, start_step)
-        return [count for _, count, _ in blocks]
+        return dataset.block_steps(batch_size, num_steps, start_step)
 
     keeper = Keeper(folder, at, best_weights, cut)
     progress = ProgressLines(steps, epochs)

@@ -25,6 +25,7 @@ class Engine:
     """
 
     def __init__(self, model, *, jit_compile, run_eagerly, prepare=None):
+        self.jit_compile = jit_compile
         self._model = model
         self._prepare = prepare
         self._block, self._gradient, self._test = self._run_block, self._gradients, self._terms

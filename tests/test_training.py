@@ -1,0 +1,276 @@
+"""Training that can be stopped at any moment: checkpoints, resuming to the bit, guards."""
+
+import dataclasses
+import functools
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import tfvae
+from tfvae import components
+from tfvae.datasets.base import Dataset
+from tfvae.training import checkpoints, guard, keeper, logs, loop
+
+SPEC = "mnist(limit=230)"  # 5 steps of 50 an epoch, the last one of 30
+NUMBERS = {"batch_size": 50, "learning_rate": 1e-3}
+
+
+def make(**options):
+    return tfvae.VAE((28, 28, 1), 2, network="mlp(hidden=(8,))", **options)
+
+
+def make_data():
+    return components.build(Dataset, SPEC)
+
+
+def compiled(vae):
+    vae.compile()
+    vae.optimizer.build(vae.trainable_variables)
+    return vae
+
+
+def state(vae):
+    variables = [*vae.variables, *vae.optimizer.variables]
+    return [np.asarray(variable.value).tobytes() for variable in variables]
+
+
+def curves(run):
+    records = logs.read_metrics(run / "metrics.jsonl")
+    return [{**record, "seconds": 0} for record in records]
+
+
+def scalars(run, part="train"):
+    events = EventAccumulator(str(run / part), size_guidance={"tensors": 0}).Reload()
+    return [(e.step, tf.make_ndarray(e.tensor_proto).item()) for e in events.Tensors("elbo")]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run of three epochs that was never stopped."""
+    run = tmp_path_factory.mktemp("whole")
+    vae = make()
+    loop.train(vae, make_data(), run, epochs=3, **NUMBERS)
+    return run, state(vae)
+
+
+class StopAt(keras.callbacks.Callback):
+    """Sends this process a signal at a block of an epoch."""
+
+    def __init__(self, epoch, block):
+        super().__init__()
+        self.at = (epoch, block)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if (self.epoch, batch) == self.at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("at", [(0, 0), (1, 1), (1, 2), (2, 0)])
+def test_sigterm_at_any_block_and_resuming_ends_with_the_same_bits(
+    at, whole, tmp_path, monkeypatch
+):
+    # Blocks of 2 steps: 2, 2 and the short batch.
+    monkeypatch.setattr(loop, "_block_steps", lambda steps: 2)
+    whole_run = tmp_path / "whole"
+    vae = make()
+    loop.train(vae, make_data(), whole_run, epochs=3, **NUMBERS)
+    stop = StopAt(*at)
+    images = loop.Images
+
+    def with_stop(*arguments):
+        stop.images = images(*arguments)
+        return stop
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "Images", with_stop)
+        with pytest.raises(keeper.Stopped, match="SIGTERM"):
+            loop.train(make(), make_data(), run, epochs=3, **NUMBERS)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    again = make(seed=0)
+    result = loop.train(again, make_data(), run, epochs=3, **NUMBERS)
+    assert (result.resumed_at.epoch, result.resumed_at.steps) != (0, 0)
+    assert state(again) == state(vae)
+    assert curves(run) == curves(whole_run)
+    assert scalars(run) == scalars(whole_run)
+
+
+KILLER = """
+import os, pathlib, random, signal, sys, time
+sys.path.insert(0, sys.argv[2])
+import test_training as t  # imports TensorFlow, and runs none of it: a child can be forked
+
+run, kills, draw = pathlib.Path(sys.argv[1]), 0, random.Random(0)
+while kills < 20:
+    child = os.fork()
+    if child == 0:
+        sys.stdout = open(os.devnull, "w")
+        t.train_many(run)
+        os._exit(0)
+    # Training begins after some seconds of compilation; what comes before has nothing to lose.
+    began, seen = time.monotonic(), len(list(run.glob("checkpoints/*")))
+    while len(list(run.glob("checkpoints/*"))) == seen < 2 and time.monotonic() < began + 60:
+        time.sleep(0.01)
+    mark = (run / "metrics.jsonl").stat().st_size
+    while (run / "metrics.jsonl").stat().st_size <= mark and time.monotonic() < began + 60:
+        time.sleep(0.001)
+    time.sleep(draw.uniform(0, 0.3))
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status), "it was to be killed, not to end"
+    kills += 1
+print(kills)
+"""
+MANY = 120  # epochs: more than twenty children get done
+
+
+def train_many(run):
+    """Trains for many epochs, without XLA: it would compile for seconds after each kill."""
+    vae = make()
+    compile_with_xla = vae.compile
+    vae.compile = functools.partial(compile_with_xla, jit_compile=False)
+    loop.train(vae, make_data(), run, epochs=MANY, **NUMBERS)
+    return vae
+
+
+def test_sigkill_at_twenty_random_moments_and_resuming_ends_with_the_same_bits(tmp_path):
+    run, alive = tmp_path / "killed", tmp_path / "alive"
+    here = str(pathlib.Path(__file__).parent)
+    killer = subprocess.run(
+        [sys.executable, "-c", KILLER, str(run), here], capture_output=True, text=True, check=False
+    )
+    assert killer.stdout == "20\n", killer.stderr
+    assert 20 <= max(record["epoch"] for record in curves(run)) < MANY
+    assert state(train_many(run)) == state(train_many(alive))
+    assert curves(run) == curves(alive)
+    for part in ("train", "validation"):
+        assert scalars(run, part) == scalars(alive, part)
+
+
+def test_a_checkpoint_holds_model_optimizer_position_and_best_as_one(tmp_path):
+    vae = compiled(make())
+    best = [weight + 1 for weight in vae.get_weights()]
+    position = checkpoints.Position(
+        epoch=3, step_in_epoch=2, steps=17, means={"elbo": (1.5, 2.0)}, best_epoch=2, best_elbo=-9.0
+    )
+    checkpoints.save(vae, tmp_path, position, best)
+    other = compiled(make(seed=5))
+    restored, weights, damaged = checkpoints.restore(other, tmp_path)
+    assert restored == dataclasses.replace(position, means={"elbo": [1.5, 2.0]})
+    assert damaged == []
+    assert state(other) == state(vae)
+    for weight, expected in zip(weights, best, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+@pytest.mark.parametrize("keep", [0, 100, -200])
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(tmp_path, keep):
+    vae = compiled(make())
+    checkpoints.save(vae, tmp_path, checkpoints.Position(epoch=1, steps=5))
+    kept = state(vae)
+    vae.set_weights([weight + 1 for weight in vae.get_weights()])
+    newest = checkpoints.save(vae, tmp_path, checkpoints.Position(epoch=2, steps=10))
+    newest.write_bytes(newest.read_bytes()[:keep])
+    position, _, damaged = checkpoints.restore(vae, tmp_path)
+    assert (position.epoch, damaged) == (1, [newest])
+    assert state(vae) == kept
+
+
+def test_a_full_disk_leaves_the_checkpoints_that_are_there(tmp_path, monkeypatch):
+    vae = compiled(make())
+    path = checkpoints.save(vae, tmp_path, checkpoints.Position(steps=1))
+    before = path.read_bytes()
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoints.save(vae, tmp_path, checkpoints.Position(steps=2))
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    assert path.read_bytes() == before
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path):
+    checkpoints.save(compiled(make()), tmp_path, checkpoints.Position(steps=1))
+    other = compiled(tfvae.VAE((28, 28, 1), 3, network="mlp(hidden=(8,))"))
+    with pytest.raises(ValueError, match="is of another model"):
+        checkpoints.restore(other, tmp_path)
+
+
+def test_the_model_ends_with_the_weights_of_the_best_epoch(tmp_path):
+    vae, data = make(), make_data()
+    prepare = data.prepare
+    # From the third epoch on it learns negatives, so that it gets worse.
+    data.prepare = lambda x, seed: tf.abs(
+        tf.cast(vae.optimizer.iterations >= 10, tf.float32) - prepare(x, seed)
+    )
+    result = loop.train(vae, data, tmp_path, epochs=5, batch_size=50, learning_rate=0.01)
+    records = logs.read_metrics(tmp_path / "metrics.jsonl")
+    elbos = [record["validation"]["elbo"] for record in records]
+    assert result.best_epoch == 1 + int(np.argmax(elbos)) < 5
+    assert result.best_elbo == max(elbos)
+    report = vae.evaluate(data.split("validation", 500), verbose=0, return_dict=True)
+    assert report["elbo"] == pytest.approx(result.best_elbo, rel=1e-5)  # float32 sums
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_name_and_step(tmp_path):
+    vae, data = make(), make_data()
+    prepare = data.prepare
+    # From the fourth step on the data are broken.
+    broken = lambda x, seed: prepare(x, seed) / tf.cast(vae.optimizer.iterations < 3, tf.float32)  # noqa: E731
+    data.prepare = broken
+    with pytest.raises(guard.NotFiniteError) as error:
+        loop.train(vae, data, tmp_path, epochs=2, **NUMBERS)
+    message = str(error.value)
+    assert "at step 3 (epoch 1, batch 4)" in message
+    assert "reconstruction" in message
+    assert "log-variances of q(z|x) lie between" in message
+    assert "--clip-norm" in message
+    assert np.all([np.isfinite(weight).all() for weight in vae.get_weights()])
+    position, _, _ = checkpoints.restore(compiled(make()), tmp_path / "checkpoints")
+    assert (position.epoch, position.step_in_epoch, position.steps) == (0, 3, 3)
+
+
+def test_a_gradient_that_is_not_finite_is_not_applied():
+    vae = make()
+    vae.compile(keras.optimizers.SGD(1e30))
+    x = np.concatenate(list(make_data().split("test", 50).take(1)))
+    vae.fit(x, epochs=5, batch_size=50, verbose=0)
+    assert np.all([np.isfinite(weight).all() for weight in vae.get_weights()])
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_learns_what_float32_learns(precision, whole, tmp_path):
+    run, _ = whole
+    vae = make(dtype=precision)
+    loop.train(vae, make_data(), tmp_path, epochs=3, **NUMBERS)
+    assert vae.encoder.layers[-2].compute_dtype == precision.removeprefix("mixed_")
+    assert vae.posterior(np.zeros((1, 28, 28, 1), np.float32)).mean().dtype == tf.float32
+    elbo, wanted = (curves(r)[-1]["validation"]["elbo"] for r in (tmp_path, run))
+    assert elbo == pytest.approx(wanted, rel=0.02)  # 8 to 11 bits a product, averaged over 784
+
+
+def test_clipping_bounds_a_step():
+    x = np.concatenate(list(make_data().split("test", 50).take(1)))
+    moved = []
+    for clip in (None, 1e-3):
+        vae = make()
+        vae.compile(keras.optimizers.SGD(1.0, global_clipnorm=clip))
+        before = vae.get_weights()
+        vae.fit(x, batch_size=50, verbose=0)
+        pairs = zip(vae.get_weights(), before, strict=True)
+        moved.append(np.sqrt(sum(np.sum((a - b) ** 2) for a, b in pairs)))
+    assert moved[1] == pytest.approx(1e-3, rel=1e-3)  # float32
+    assert moved[0] > 1e-2
