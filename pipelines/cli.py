@@ -71,8 +71,8 @@ def spec_of(family):
 
 
 def positive_int(text):
-    """Reads a positive int, for argparse."""
-    return _number(text, int, lambda number: number > 0, "a whole number above 0")
+    """Reads an int from 1 to 2**31 - 1, for argparse."""
+    return _number(text, int, lambda n: 0 < n < 2**31, "a whole number above 0 (below 2**31)")
 
 
 def non_negative_int(text):
@@ -113,6 +113,11 @@ def run(main):
         status = _say(name, error, 128 + error.number)
     except KeyboardInterrupt as error:
         status = _say(name, error if str(error) else "Interrupted.", 130)
+    except Exception as error:
+        # By its name: TensorFlow may not be there yet.
+        if type(error).__name__ not in ("MemoryError", "ResourceExhaustedError"):
+            raise
+        status = _say(name, "Out of memory. Make the model, the batch or the data smaller.", 1)
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.flush()
     sys.exit(status)
@@ -150,7 +155,7 @@ def usage():
 def load_tensorflow():
     """Imports TensorFlow and TensorFlow Probability without their start-up messages."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     with quiet_stderr():
         import tensorflow as tf
         import tensorflow_probability  # noqa: F401 - loaded here, while it is quiet
@@ -171,7 +176,7 @@ def quiet_stderr():
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             held.seek(0)
             os.write(kept, held.read())
             raise

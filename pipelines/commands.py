@@ -8,8 +8,10 @@ import json
 import pathlib
 import tomllib
 
+import tfvae
 from pipelines import cli
 from pipelines.cli import UsageError
+from pipelines.export import default_directory
 from pipelines.runs import OPTIONS, read_options
 from tfvae import components
 
@@ -27,6 +29,7 @@ DEFAULTS = {
     "clip_norm": None,
     "precision": "float32",
     "seed": 0,
+    "export": None,
 }
 
 _FAMILIES = {
@@ -96,7 +99,12 @@ def make_parser():
     parser.add_argument("--recipe", metavar="FILE", help="options from a .toml or .json file")
     parser.add_argument("--run", metavar="DIR", help="run directory (default: runs/DATASET-N)")
     parser.add_argument("--resume", action="store_true", help="go on with --run where it stopped")
-    parser.add_argument("--export", metavar="DIR", help="(default: exported/DATASET)")
+    parser.add_argument(
+        "--export",
+        metavar="DIR",
+        default=cli.NOT_GIVEN,
+        help="where to publish (default: exported/DATASET)",
+    )
     parser.add_argument("--no-export", action="store_true", help="train only")
     return parser
 
@@ -108,16 +116,21 @@ def resolve(given):
         given: The parsed arguments.
 
     Returns:
-        Dict with the keys of `DEFAULTS`.
+        Dict with the keys of `DEFAULTS`; `export` is a path, or False for none.
 
     Raises:
         UsageError: If a recipe can't be read, or a resumed run was made with other options.
     """
     named = {name: value for name, value in vars(given).items() if name in DEFAULTS}
+    if given.no_export:
+        named["export"] = False
     if given.resume:
         return _resolve_resumed(named, given)
     recipe = read_recipe(given.recipe) if given.recipe else {}
-    return {**DEFAULTS, **recipe, **named}
+    options = {**DEFAULTS, **recipe, **named}
+    if options["export"] is None:
+        options["export"] = default_directory(options["dataset"])
+    return options
 
 
 def read_recipe(path):
@@ -145,7 +158,8 @@ def _options_of(options, path):
         raise UsageError(f"The recipe {path} holds no options by name, as in `epochs = 20`.")
     for key, value in options.items():
         name = key.replace("-", "_")
-        if name == "tfvae_version":  # written into options.json for the record
+        if name == "tfvae_version":  # in options.json
+            _check_version(value, path)
             continue
         if name not in DEFAULTS:
             raise UsageError(
@@ -155,15 +169,28 @@ def _options_of(options, path):
         yield name, value
 
 
+def _check_version(version, path):
+    if path.name == OPTIONS and version != tfvae.__version__:
+        raise UsageError(
+            f"{path} was written by tfvae {version}, and this is {tfvae.__version__}: the same "
+            f"options may not give the same numbers. Install that version, or copy the file to a "
+            f"name of your own, take `tfvae_version` out, and give it as `--recipe`."
+        )
+
+
 def _check(name, value, path):
-    if value == DEFAULTS[name]:
+    if value == DEFAULTS[name] or (name == "export" and value is False):
         return value
-    kind = cli.spec_of(_FAMILIES[name]) if name in _FAMILIES else precision
-    kind = _NUMBERS[name][0] if name in _NUMBERS else kind
+    kinds = {
+        "precision": precision,
+        "export": str,
+        **{k: kind for k, (kind, _) in _NUMBERS.items()},
+    }
+    kind = cli.spec_of(_FAMILIES[name]) if name in _FAMILIES else kinds[name]
     try:
         return kind(str(value))
     except (cli.argparse.ArgumentTypeError, UsageError) as error:
-        raise UsageError(f"The recipe {path}, option `{_bare(name)}`: {error}") from error
+        raise UsageError(f"{path}, option `{_bare(name)}`: {error}") from error
 
 
 def _resolve_resumed(named, given):
@@ -176,11 +203,12 @@ def _resolve_resumed(named, given):
             f"`--resume` goes on with a run that exists. {given.run} holds no {OPTIONS}. Leave "
             f"out `--resume` to begin it."
         )
-    saved = {k: v for k, v in read_options(given.run).items() if k in DEFAULTS}
-    saved = {**DEFAULTS, **saved}
+    path = pathlib.Path(given.run, OPTIONS)
+    saved = {k: _check(k, v, path) for k, v in _options_of(read_options(given.run), path)}
+    saved = {**DEFAULTS, "export": default_directory(saved["dataset"]), **saved}
     for name, value in named.items():
-        more_epochs = name == "epochs" and value >= saved[name]
-        if value != saved[name] and not more_epochs:
+        harmless = name == "export" or (name == "epochs" and value >= saved[name])
+        if value != saved[name] and not harmless:
             raise UsageError(
                 f"A resumed run keeps its options, but for more epochs. {given.run} was begun "
                 f"with `{_flag(name)} {saved[name]}`; received {value}. Leave the option out, or "

@@ -2,11 +2,7 @@
 
 import json
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import Progress
-from rich.table import Table
-
+import tfvae
 from pipelines import cli
 from pipelines.cli import usage
 from pipelines.runs import open_run
@@ -47,6 +43,7 @@ def main(argv):
     given = parser.parse_args(argv)
     run = open_run(given.run)
     cli.check_writable(run.directory, "RUN")
+    read_reports(run.directory / REPORT)  # a damaged one is found now, not after the work
     cli.load_tensorflow()
     dataset = run.dataset()
     with usage():
@@ -72,6 +69,9 @@ def report_on(vae, dataset, directory, *, split, num_samples=0, seed=0):
         num_samples: Importance samples an example; 0 leaves the log-likelihood out.
         seed: Int.
     """
+    from rich.console import Console
+    from rich.progress import Progress
+
     from tfvae.evaluation.report import evaluate
 
     console = Console(highlight=False, soft_wrap=True)
@@ -85,11 +85,15 @@ def report_on(vae, dataset, directory, *, split, num_samples=0, seed=0):
             seed=seed,
             on_batch=lambda done: progress.update(task, completed=done),
         )
+    report["protocol"]["versions"]["tfvae"] = tfvae.__version__
     console.print(_table(report))
     _add(report, directory / REPORT)
 
 
 def _table(report):
+    from rich.markup import escape
+    from rich.table import Table
+
     protocol = report["protocol"]
     table = Table(
         title=f"{protocol['dataset']}, {protocol['split']}, {protocol['num_examples']:,} examples",
@@ -102,13 +106,14 @@ def _table(report):
         if name in report:
             samples = f", {protocol['num_samples']:,} samples" if name == "log_likelihood" else ""
             error = report[f"{name}_standard_error"]
-            table.add_row(escape(label + samples), f"{report[name]:.2f}", f"{error:.2f}")
+            shown = "" if error is None else f"{error:.2f}"
+            table.add_row(escape(label + samples), f"{report[name]:.2f}", shown)
     return table
 
 
 def _add(report, path):
     """Adds a report to the file; one with the same protocol takes the place of its forerunner."""
-    from tfvae.training.checkpoints import write_atomically
+    from tfvae.files import write_atomically
 
     reports = read_reports(path)
     reports = [r for r in reports if r["protocol"] != report["protocol"]] + [report]
@@ -121,7 +126,8 @@ def read_reports(path):
     if not path.is_file():
         return []
     try:
-        return json.loads(path.read_text(encoding="utf-8"))["evaluations"]
+        reports = json.loads(path.read_text(encoding="utf-8"))["evaluations"]
+        return [report for report in reports if report["protocol"]]
     except (ValueError, KeyError, TypeError) as error:
         raise cli.Failure(
             f"{path} is damaged ({error}). Move it away and evaluate again."

@@ -6,6 +6,7 @@ import pathlib
 import zipfile
 
 from pipelines.cli import Failure, UsageError, usage
+from tfvae import components
 
 OPTIONS = "options.json"
 MODEL = "model.keras"
@@ -38,13 +39,12 @@ class Run:
         except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise Failure(
-                f"The model of {self.directory} can't be loaded: {reason} Restore "
+                f"The model of {self.directory} can't be loaded: {reason.rstrip('.')}. Restore "
                 f"{self.directory / MODEL}, or train again."
             ) from error
 
     def dataset(self):
         """Returns the `Dataset` it was trained on."""
-        from tfvae import components
         from tfvae.datasets.base import Dataset
 
         with usage():
@@ -82,11 +82,14 @@ def read_options(directory):
     """Returns the options that a run directory records."""
     path = pathlib.Path(directory) / OPTIONS
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        options = json.loads(path.read_text(encoding="utf-8"))
+        components.read(options["dataset"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(
-            f"{path} is damaged: {error}. Take another run, or train again."
+            f"{path} is damaged, or not of a run: {type(error).__name__}: {error}. Take another "
+            f"run, or train again."
         ) from error
+    return options
 
 
 def _runs_beside(directory):

@@ -10,7 +10,7 @@ import time
 import tfvae
 from pipelines import cli, commands
 from pipelines.cli import Failure, UsageError, usage
-from pipelines.export import check_directory, default_directory, publish
+from pipelines.export import check_directory, publish
 from pipelines.runs import MODEL, OPTIONS
 from tfvae import components
 
@@ -28,31 +28,41 @@ def main(argv):
     options = commands.resolve(given)
     name = components.read(options["dataset"]).name
     run = pathlib.Path(given.run) if given.run else None
-    export = (
-        None
-        if given.no_export
-        else pathlib.Path(given.export or default_directory(options["dataset"]))
-    )
+    export = pathlib.Path(options["export"]) if options["export"] else None
     _check_places(run, export, given.resume)
     cli.load_tensorflow()
     with usage():
         dataset, vae = _build(options)
     run = _claim(run, name, given.resume)
     _write_options(run, options)
-    _train(vae, dataset, run, options)
-    _finish(vae, dataset, run, options, export)
+    result = _train(vae, dataset, run, options)
+    if result.resumed_at.epoch == options["epochs"] and (run / MODEL).is_file():
+        print(f"{run} had finished already. For more, add `--epochs` with a larger number.")
+        return
+    try:
+        _finish(vae, dataset, run, options, export)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"Interrupted after training, while its results were being written. Write them with "
+            f"`python -m pipelines.train --resume --run {run}`."
+        ) from None
 
 
 def _check_places(run, export, resume):
     """Refuses places that can't be written, before anything slow begins."""
-    if run is not None and run.exists() and not resume:
+    if run is not None and run.exists() and not resume and not _is_empty(run):
+        begun = (run / OPTIONS).is_file()
         raise UsageError(
-            f"`--run` names a new directory, and {run} exists. Choose another name, or go on "
-            f"with it by adding `--resume`."
+            f"`--run` names a new directory, and {run} exists. Choose another name"
+            f"{', or go on with it by adding `--resume`' if begun else ''}."
         )
     cli.check_writable(run or pathlib.Path("runs/new"), "--run")
     if export is not None:
         check_directory(export, "--export")
+
+
+def _is_empty(directory):
+    return directory.is_dir() and not any(directory.iterdir())
 
 
 def _build(options):
@@ -77,7 +87,7 @@ def _claim(run, name, resume):
     if resume:
         return run
     if run is not None:
-        run.mkdir(parents=True)
+        run.mkdir(parents=True, exist_ok=True)
         return run
     for number in itertools.count(1):
         run = pathlib.Path("runs", f"{name}-{number}")
@@ -88,7 +98,7 @@ def _claim(run, name, resume):
 
 
 def _write_options(run, options):
-    from tfvae.training.checkpoints import write_atomically
+    from tfvae.files import write_atomically
 
     text = json.dumps({**options, "tfvae_version": tfvae.__version__}, indent=2)
     with write_atomically(run / OPTIONS) as file:
@@ -96,6 +106,7 @@ def _write_options(run, options):
 
 
 def _train(vae, dataset, run, options):
+    from tfvae.training.checkpoints import CheckpointError
     from tfvae.training.guard import NotFiniteError
     from tfvae.training.keeper import Stopped
     from tfvae.training.loop import train
@@ -111,14 +122,13 @@ def _train(vae, dataset, run, options):
             f"with `python -m pipelines.train --resume --run {run}`.",
             error.signal,
         ) from None
-    except (ValueError, NotFiniteError) as error:
+    except (CheckpointError, NotFiniteError) as error:
         raise Failure(str(error)) from error
-    for path in result.damaged:
-        print(f"Passed over the damaged checkpoint {path}.")
     print(
         f"Trained in {time.monotonic() - began:.0f} s. The best epoch is {result.best_epoch}: "
         f"validation ELBO {result.best_elbo:.2f}."
     )
+    return result
 
 
 def _finish(vae, dataset, run, options, export):
@@ -126,18 +136,28 @@ def _finish(vae, dataset, run, options, export):
     from pipelines import evaluate
     from pipelines.plot import FOLDER
     from tfvae.figures import gallery
+    from tfvae.training.logs import write_pictures
 
-    vae.save(run / f".{MODEL}.tmp.keras")
-    (run / f".{MODEL}.tmp.keras").replace(run / MODEL)
-    print(f"Model: {run / MODEL}")
+    _save_model(vae, run / MODEL)
     split = "test" if "test" in dataset.splits else "validation"
     evaluate.report_on(vae, dataset, run, split=split, seed=options["seed"])
-    pictures = gallery.render_all(vae, dataset, options["seed"], split=split)
-    for path in gallery.write_all(pictures, run / FOLDER):
-        print(f"Figure: {path}")
     if export is not None:
         publish(vae, export)
+    pictures = gallery.render_all(vae, dataset, options["seed"], split=split)
+    write_pictures(run, int(vae.optimizer.iterations), pictures)
+    for path in gallery.write_all(pictures, run / FOLDER):
+        print(f"Figure: {path}")
     print(f"Watch the curves: tensorboard --logdir {run.parent}")
+
+
+def _save_model(vae, path):
+    beside = path.with_name(f".{path.stem}.tmp{path.suffix}")
+    try:
+        vae.save(beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    print(f"Model: {path}")
 
 
 def _headline(vae, dataset, run, options):

@@ -17,6 +17,8 @@ ROOT = pathlib.Path(__file__).parent.parent
 LEAVES = (
     "tfvae.components",
     "tfvae.noise",
+    "tfvae.xla",
+    "tfvae.files",
     "tfvae.distributions",
     "tfvae.evaluation.activity",  # NumPy alone: figures choose the latents they show by it
 )

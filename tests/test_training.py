@@ -112,7 +112,7 @@ sys.path.insert(0, sys.argv[2])
 import test_training as t  # imports TensorFlow, and runs none of it: a child can be forked
 
 run, kills, draw = pathlib.Path(sys.argv[1]), 0, random.Random(0)
-while kills < 20:
+while kills < t.KILLS:
     child = os.fork()
     if child == 0:
         sys.stdout = open(os.devnull, "w")
@@ -132,7 +132,8 @@ while kills < 20:
     kills += 1
 print(kills)
 """
-MANY = 120  # epochs: more than twenty children get done
+KILLS = 6
+MANY = 40  # epochs: more than the children get done
 
 
 def train_many(run):
@@ -144,14 +145,14 @@ def train_many(run):
     return vae
 
 
-def test_sigkill_at_twenty_random_moments_and_resuming_ends_with_the_same_bits(tmp_path):
+def test_sigkill_at_random_moments_and_resuming_ends_with_the_same_bits(tmp_path):
     run, alive = tmp_path / "killed", tmp_path / "alive"
     here = str(pathlib.Path(__file__).parent)
     killer = subprocess.run(
         [sys.executable, "-c", KILLER, str(run), here], capture_output=True, text=True, check=False
     )
-    assert killer.stdout == "20\n", killer.stderr
-    assert 20 <= max(record["epoch"] for record in curves(run)) < MANY
+    assert killer.stdout == f"{KILLS}\n", killer.stderr
+    assert KILLS <= max(record["epoch"] for record in curves(run)) < MANY
     assert state(train_many(run)) == state(train_many(alive))
     assert curves(run) == curves(alive)
     for part in ("train", "validation"):
@@ -187,6 +188,24 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(tmp_path, keep
     assert state(vae) == kept
 
 
+def test_checkpoints_of_which_none_is_whole_are_never_taken_for_a_new_run(tmp_path):
+    vae = compiled(make())
+    path = checkpoints.save(vae, tmp_path, checkpoints.Position(epoch=1, steps=5))
+    path.write_bytes(b"")
+    with pytest.raises(checkpoints.CheckpointError, match="None of the checkpoints in .* is whole"):
+        checkpoints.restore(vae, tmp_path)
+    assert path.exists()
+
+
+def test_a_damaged_checkpoint_never_crowds_out_a_whole_one(tmp_path):
+    vae = compiled(make())
+    for steps in (5, 10):
+        newest = checkpoints.save(vae, tmp_path, checkpoints.Position(steps=steps))
+    newest.write_bytes(b"")
+    saved = checkpoints.save(vae, tmp_path, checkpoints.Position(steps=7))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000000005.npz", saved.name]
+
+
 def test_a_full_disk_leaves_the_checkpoints_that_are_there(tmp_path, monkeypatch):
     vae = compiled(make())
     path = checkpoints.save(vae, tmp_path, checkpoints.Position(steps=1))
@@ -205,7 +224,7 @@ def test_a_full_disk_leaves_the_checkpoints_that_are_there(tmp_path, monkeypatch
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     checkpoints.save(compiled(make()), tmp_path, checkpoints.Position(steps=1))
     other = compiled(tfvae.VAE((28, 28, 1), 3, network="mlp(hidden=(8,))"))
-    with pytest.raises(ValueError, match="is of another model"):
+    with pytest.raises(checkpoints.CheckpointError, match="is of another model"):
         checkpoints.restore(other, tmp_path)
 
 

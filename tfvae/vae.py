@@ -6,7 +6,7 @@ import random
 import keras
 import tensorflow as tf
 
-from tfvae import components, noise
+from tfvae import components, noise, xla
 from tfvae.distribution_layers.base import DistributionLayer, check_shape
 from tfvae.evaluation import importance
 from tfvae.networks.base import Network
@@ -67,7 +67,7 @@ class VAE(keras.Model):
         super().__init__(**kwargs)
         self.event_shape = check_shape("event_shape", event_shape)
         self.latent_size = _check_latent_size(latent_size)
-        self.seed = seed
+        self.seed = _check_seed(seed)
         self.network = components.build(Network, network)
         self.objective = components.build(Objective, objective)
         with _initializers_from(seed), _precision(self.dtype_policy):
@@ -95,8 +95,11 @@ class VAE(keras.Model):
 
         Returns:
             distribution: Batch shape `[batch]`, event shape `[latent_size]`.
+
+        Raises:
+            ValueError: If `x` isn't of that kind.
         """
-        return self.posterior_layer(self.encoder(x))
+        return self.posterior_layer(self.encoder(self._check_examples(x)))
 
     def likelihood(self, z):
         """Returns p(x|z).
@@ -125,7 +128,7 @@ class VAE(keras.Model):
         Returns:
             elbo: `[batch]`, nats, whatever objective the model is trained with.
         """
-        seeds = noise.row_seeds(noise.seed_of(Stream.ELBO, seed), len(x))
+        seeds = noise.row_seeds(noise.seed_of(Stream.ELBO, seed), tf.shape(x)[0])
         return self.terms(x, seeds).metrics["elbo"]
 
     def terms(self, x, seed, step=0):
@@ -211,8 +214,8 @@ class VAE(keras.Model):
             loss: Not taken: the model brings its own.
             metrics: Not taken: the objective reports its terms.
             weighted_metrics: Not taken either.
-            jit_compile: Whether XLA compiles the steps. "auto" does, on CPU too, where Keras's
-                own "auto" does not and is slower.
+            jit_compile: Whether XLA compiles the steps. "auto" does where that is faster:
+                everywhere but for convolutions on CPU.
             prepare: Function (examples as a data set stores them, seed int32 `[batch, 2]`) ->
                 float32 examples, which runs within each training step: `Dataset.prepare`. It
                 isn't saved with the model. None takes the examples as they come.
@@ -232,11 +235,12 @@ class VAE(keras.Model):
         # Keras's own compilation wraps the strategy, which fails with more than one device: the
         # engine compiles the steps themselves.
         super().compile(optimizer=optimizer, jit_compile=False, **kwargs)
-        self._jit_compile_steps = jit_compile
+        if jit_compile == "auto":
+            jit_compile = not self.run_eagerly and xla.pays_off(self)
         self._prepare = prepare
         self.engine = Engine(
             self,
-            jit_compile=not self.run_eagerly if jit_compile == "auto" else jit_compile,
+            jit_compile=jit_compile,
             run_eagerly=self.run_eagerly,
             prepare=prepare,
         )
@@ -285,7 +289,7 @@ class VAE(keras.Model):
         config = super().get_compile_config()
         left_out = ("loss", "metrics", "weighted_metrics")
         config = {k: v for k, v in config.items() if k not in left_out}
-        return {**config, "jit_compile": self._jit_compile_steps} if config else config
+        return {**config, "jit_compile": "auto"} if config else config  # of the next machine
 
     def compile_from_config(self, config):
         """Compiles a loaded model as the saved one was."""
@@ -359,6 +363,12 @@ def _check_latent_size(latent_size):
             f"{latent_size!r}."
         )
     return latent_size
+
+
+def _check_seed(seed):
+    if type(seed) is not int or not -(2**31) <= seed < 2**31:
+        raise ValueError(f"`seed` is an int of 32 bits, such as 0. Received {seed!r}.")
+    return seed
 
 
 def _wrong_shape(event_shape, received):

@@ -160,4 +160,3 @@ def test_blocks_are_the_batches_of_training_before_they_are_prepared(dataset):
         seed = noise.seed_of(SEED, noise.Stream.DATA, step)
         prepared = dataset.prepare(batch, noise.row_seeds(seed, len(batch)))
         np.testing.assert_array_equal(prepared, expected)
-

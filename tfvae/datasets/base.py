@@ -12,7 +12,8 @@ from tfvae.noise import Stream
 class Dataset(components.Component, abc.ABC):
     """Data with named splits that share no example.
 
-    A member sets `event_shape` and overrides `_split` and `num_examples`, and `labels` where the
+    A member sets `event_shape` and overrides `_split`, `_blocks` and `num_examples`, `_prepare`
+    where something is drawn anew for each step, and `labels` where the
     data has them. Constructing a member checks that its files are there and whole.
 
     Attributes:

@@ -15,6 +15,10 @@ import numpy as np
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
+class DataFileError(OSError):
+    """A data file that is missing or damaged."""
+
+
 def read_idx(path):
     """Reads an IDX file, compressed by gzip if its name ends so.
 
@@ -25,31 +29,35 @@ def read_idx(path):
         A NumPy array in the machine's byte order.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is damaged or no IDX file.
+        DataFileError: If the file is missing or damaged, or no IDX file.
     """
     if not path.is_file():
-        raise FileNotFoundError(
+        raise DataFileError(
             f"The data file {path} is missing. Put it back, or install the package again if it "
             f"came with it."
         )
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(_damaged(path, str(error).rstrip("."))) from error
+        raise DataFileError(_damaged(path, str(error).rstrip("."))) from error
     return _parse(data, path)
 
 
 def _parse(data, path):
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in _DTYPES:
-        raise ValueError(_damaged(path, "it does not begin as an IDX file does"))
+    if (
+        len(data) < 4
+        or len(data) < 4 + 4 * data[3]
+        or data[:2] != b"\0\0"
+        or data[2] not in _DTYPES
+    ):
+        raise DataFileError(_damaged(path, "it does not begin as an IDX file does"))
     start = 4 + 4 * data[3]
     shape = tuple(int(n) for n in np.frombuffer(data[4:start], ">i4"))
     dtype = np.dtype(_DTYPES[data[2]])
     wanted = math.prod(shape) * dtype.itemsize
-    if len(data) - start != wanted or len(shape) != data[3]:
+    if len(data) - start != wanted:
         have = max(0, len(data) - start)
-        raise ValueError(_damaged(path, f"its header promises {wanted} bytes, it has {have}"))
+        raise DataFileError(_damaged(path, f"its header promises {wanted} bytes, it has {have}"))
     values = np.frombuffer(data, dtype, offset=start).reshape(shape)
     return values.astype(dtype.newbyteorder("="))
 

@@ -8,7 +8,7 @@ import numpy as np
 from tfvae.datasets import binarization
 from tfvae.datasets.base import Dataset
 from tfvae.datasets.epochs import in_order, shuffled_blocks
-from tfvae.datasets.idx_files import read_idx
+from tfvae.datasets.idx_files import DataFileError, read_idx
 
 _FOLDER = pathlib.Path(__file__).parent / "data" / "mnist"
 _NUM_TRAINING = 60000
@@ -29,8 +29,8 @@ class MNIST(Dataset, name="mnist"):
         limit: Keep only the first so many images of each split, to try things out; None keeps all.
 
     Raises:
-        ValueError: If an option is out of range or a data file is damaged.
-        FileNotFoundError: If a data file is missing.
+        ValueError: If an option is out of range.
+        DataFileError: If a data file is missing or damaged.
 
     References:
         [1] LeCun, Cortes and Burges. The MNIST database of handwritten digits. CC BY-SA 3.0.
@@ -58,8 +58,12 @@ class MNIST(Dataset, name="mnist"):
             split: (begin, end if limit is None else min(end, begin + limit))
             for split, (begin, end) in bounds.items()
         }
-        for split in self.splits:
-            self._images(split)  # so that a damaged file is found here
+        for split in self.splits:  # so that a damaged file is found here
+            if len(self._images(split)) != len(self.labels(split)):
+                raise DataFileError(
+                    f"The images and labels of MNIST in {_FOLDER} don't belong together: their "
+                    f"numbers differ. Install the package again."
+                )
 
     def num_examples(self, split):
         """Returns how many images a split holds."""

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfvae import noise
+from tfvae import noise, xla
 
 # Rows that the decoder sees at once: enough to fill the matrix units, small enough for caches.
 _ROWS = 2000
@@ -62,7 +62,7 @@ def log_likelihood(model, x, seeds, num_samples):
     return total - tf.math.log(tf.cast(num_samples, tf.float32))
 
 
-@tf.function(jit_compile=True, autograph=False)
+@xla.function
 def _log_sum_weights(model, x, seeds, start, num_chunks, chunk):
     """Returns log sum_k w_k `[batch]` over `num_chunks` chunks of samples from `start` on."""
 

@@ -36,6 +36,18 @@ def check_sizes(option, sizes):
     return sizes
 
 
+def check_size(option, size):
+    """Returns one size as a positive int.
+
+    Examples:
+        >>> check_size("kernel_size", 4)
+        4
+    """
+    if type(size) is not int or size < 1:
+        raise ValueError(f"`{option}` is a positive int, such as 4. Received {size!r}.")
+    return size
+
+
 def check_activation(name):
     """Returns the name of a Keras activation if there is one of that name."""
     message = (

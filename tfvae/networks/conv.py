@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from tfvae.networks.base import Network, check_activation, check_sizes
+from tfvae.networks.base import Network, check_activation, check_size, check_sizes
 
 
 class Conv(Network, name="conv"):
@@ -29,8 +29,8 @@ class Conv(Network, name="conv"):
         self.channels = check_sizes("channels", channels)
         if not self.channels:
             raise ValueError("`channels` holds one size at least, such as (32, 64). Received ().")
-        (self.hidden,) = check_sizes("hidden", (hidden,))
-        (self.kernel_size,) = check_sizes("kernel_size", (kernel_size,))
+        self.hidden = check_size("hidden", hidden)
+        self.kernel_size = check_size("kernel_size", kernel_size)
         self.activation = check_activation(activation)
 
     def encoder(self, event_shape, params_shape):

@@ -1,17 +1,21 @@
 """Checkpoints: the whole state of training in one file that is there whole or not at all."""
 
-import contextlib
 import dataclasses
 import json
-import os
 import pathlib
 import zipfile
 
 import numpy as np
 
+from tfvae.files import write_atomically
+
 _PATTERN = "step-*.npz"
 _POSITION = "position.json"
 _KEPT = 2
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that can't be read, or is of another model."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +60,12 @@ def save(model, directory, position, best_weights=None):
     path = directory / f"step-{position.steps:09d}.npz"
     with write_atomically(path) as file:
         np.savez(file, allow_pickle=False, **arrays)
-    for old in sorted(directory.glob(_PATTERN))[:-_KEPT]:
-        old.unlink()
+    # Those with more steps than this one, which a resumed run has passed over, count as old too.
+    others = [old for old in sorted(directory.glob(_PATTERN)) if old != path]
+    older = [old for old in others if old < path]
+    for old in others:
+        if old not in older[1 - _KEPT :]:
+            old.unlink()
     return path
 
 
@@ -74,7 +82,8 @@ def restore(model, directory):
         damaged: Paths of newer files that were passed over because they are damaged.
 
     Raises:
-        ValueError: If the checkpoint is of another model.
+        CheckpointError: If the checkpoint is of another model, or there are checkpoints and none
+            is whole.
     """
     damaged = []
     for path in sorted(pathlib.Path(directory).glob(_PATTERN), reverse=True):
@@ -88,25 +97,12 @@ def restore(model, directory):
             continue
         _assign(model, _group(arrays, "state/"), path)
         return position, _group(arrays, "best/") or None, damaged
-    return Position(), None, damaged
-
-
-@contextlib.contextmanager
-def write_atomically(path):
-    """Opens a binary file that appears under `path` only when the block ends well.
-
-    Args:
-        path: `pathlib.Path` of the file; one that exists is replaced at the end.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    if damaged:
+        raise CheckpointError(
+            f"None of the checkpoints in {directory} is whole: {', '.join(p.name for p in damaged)}. "
+            f"Bring them back from a copy, or train anew with another `--run`."
+        )
+    return Position(), None, []
 
 
 def _variables(model):
@@ -120,7 +116,7 @@ def _group(arrays, prefix):
 def _assign(model, arrays, path):
     variables = _variables(model)
     if [tuple(v.shape) for v in variables] != [a.shape for a in arrays]:
-        raise ValueError(
+        raise CheckpointError(
             f"The checkpoint {path} is of another model: its tensors have other shapes. Resume "
             f"with the options of the run, or train anew with another `--run`."
         )

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 from tensorboard.compat.proto import event_pb2
 
-from tfvae.training.checkpoints import write_atomically
+from tfvae.files import write_atomically
 
 _VALIDATION = "val_"
 
@@ -84,6 +84,21 @@ class Curves(keras.callbacks.Callback):
         if name not in self._writers:
             self._writers[name] = tf.summary.create_file_writer(str(self._directory / name))
         return self._writers[name]
+
+
+def write_pictures(directory, step, pictures):
+    """Writes the figures of a trained model to TensorBoard.
+
+    Args:
+        directory: The run directory.
+        step: Iterations of the optimizer.
+        pictures: Dict of name to uint8 array `[height, width, channels]`; shown as `final/NAME`.
+    """
+    writer = tf.summary.create_file_writer(str(pathlib.Path(directory) / "validation"))
+    with writer.as_default(step=step):
+        for name, picture in pictures.items():
+            tf.summary.image(f"final/{name}", picture[tf.newaxis])
+    writer.close()
 
 
 def split_logs(logs):

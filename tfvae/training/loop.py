@@ -24,13 +24,11 @@ class Result:
 
     Attributes:
         resumed_at: The `Position` that a checkpoint had brought.
-        damaged: Paths of checkpoints that were passed over because they are damaged.
         best_epoch: The epoch whose weights the model has now.
         best_elbo: Its ELBO on the validation split, nats.
     """
 
     resumed_at: checkpoints.Position
-    damaged: list
     best_epoch: int
     best_elbo: float
 
@@ -57,7 +55,7 @@ def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0,
     Raises:
         Stopped: If SIGTERM or SIGINT asked for it; a checkpoint has been written.
         NotFiniteError: If a loss or gradient isn't finite; a checkpoint has been written.
-        ValueError: If the checkpoint is of another model.
+        CheckpointError: If there are checkpoints, and none that can be gone on from.
     """
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -66,6 +64,8 @@ def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0,
     vae.compile(optimizer, prepare=dataset.prepare)
     vae.optimizer.build(vae.trainable_variables)
     at, best_weights, damaged = checkpoints.restore(vae, folder)
+    for path in damaged:
+        print(f"Passed over the damaged checkpoint {path}.")
     steps = dataset.steps_per_epoch(batch_size)
     num_steps = _block_steps(steps)
 
@@ -103,7 +103,7 @@ def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0,
             fit(keeper.position.epoch, epochs, 0)
     if keeper.best_weights is not None:
         vae.set_weights(keeper.best_weights)
-    return Result(at, damaged, keeper.position.best_epoch, keeper.position.best_elbo)
+    return Result(at, keeper.position.best_epoch, keeper.position.best_elbo)
 
 
 def _block_steps(steps):
