@@ -7,6 +7,7 @@ resumed, the run itself is the recipe.
 import json
 import pathlib
 import tomllib
+from collections.abc import Callable
 
 import tfvae
 from pipelines import cli
@@ -181,14 +182,11 @@ def _check_version(version, path):
 def _check(name, value, path):
     if value == DEFAULTS[name] or (name == "export" and value is False):
         return value
-    kinds = {
-        "precision": precision,
-        "export": str,
-        **{k: kind for k, (kind, _) in _NUMBERS.items()},
-    }
-    kind = cli.spec_of(_FAMILIES[name]) if name in _FAMILIES else kinds[name]
+    kinds: dict[str, Callable] = {"precision": precision, "export": str}
+    kinds |= {key: kind for key, (kind, _) in _NUMBERS.items()}
+    kinds |= {key: cli.spec_of(family) for key, family in _FAMILIES.items()}
     try:
-        return kind(str(value))
+        return kinds[name](str(value))
     except (cli.argparse.ArgumentTypeError, UsageError) as error:
         raise UsageError(f"{path}, option `{_bare(name)}`: {error}") from error
 

@@ -3,6 +3,8 @@
 import json
 import os
 import pathlib
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +16,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import tfvae
-from pipelines import cli, commands, evaluate, runs, train
+from pipelines import cli, commands, evaluate, export, runs, train
 from tfvae.training import logs, loop
 
 SMALL = [
@@ -25,9 +27,9 @@ SMALL = [
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A run of three epochs, without exports: (directory, standard output)."""
+    """A run of three epochs, to its end: (directory, the process that has ended)."""
     place = tmp_path_factory.mktemp("finished")
-    process = program("train", *SMALL, "--epochs", "3", "--run", "run", "--no-export", cwd=place)
+    process = program("train", *SMALL, "--epochs", "3", "--run", "run", cwd=place)
     assert process.returncode == 0, process.stderr
     return place / "run", process
 
@@ -60,9 +62,42 @@ def test_the_terminal_shows_progress_and_none_of_tensorflows_noise(finished):
     _, process = finished
     assert process.stderr == ""
     assert "epoch 3/3  train elbo -" in process.stdout
-    assert "left" in process.stdout
-    assert "E0000" not in process.stdout
-    assert "cuda" not in process.stdout
+    assert re.search(r"   \d+:\d\d left\n", process.stdout)
+
+
+def test_a_run_ends_with_exports_that_generate(finished):
+    run, process = finished
+    exported = run.parent / "exported" / "mnist"
+    assert "Published version 1 of exported/mnist" in process.stdout
+    for path in ("encoder/1/saved_model.pb", "decoder/1/saved_model.pb"):
+        assert (exported / path).is_file()
+    assert {path.name for path in (exported / "litert" / "1").iterdir()} == {
+        "encoder.tflite",
+        "decoder.tflite",
+    }
+    output = run.parent / "samples.npy"
+    process = program("generate", exported, "--num", 3, "--output", output, cwd=run.parent)
+    assert process.returncode == 0, process.stderr
+    samples = np.load(output)
+    assert samples.shape == (3, 28, 28, 1)
+    assert 0 <= samples.min() < samples.max() <= 1
+
+
+def test_tensorboard_holds_the_figures_of_the_trained_model(finished):
+    run, _ = finished
+    events = EventAccumulator(str(run / "validation"), size_guidance={"tensors": 0}).Reload()
+    tags = {tag for tag in events.Tags()["tensors"] if tag.startswith("final/")}
+    assert {"final/manifold", "final/latents", "final/samples"} <= tags
+
+
+def test_a_run_that_has_finished_is_left_as_it_is(finished):
+    run, _ = finished
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*.keras")}
+    process = program("train", "--resume", "--run", run, cwd=run.parent)
+    assert process.returncode == 0, process.stderr
+    assert "had finished already" in process.stdout
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*.keras")} == before
+    assert [path.name for path in (run.parent / "exported/mnist/decoder").iterdir()] == ["1"]
 
 
 def test_tensorboard_curves_overlay_with_the_iterations_as_step(finished):
@@ -111,6 +146,7 @@ def test_a_run_is_its_own_recipe(finished):
     given = commands.make_parser().parse_args(["--recipe", str(run / "options.json")])
     options = runs.read_options(run)
     assert options.pop("tfvae_version") == tfvae.__version__
+    assert options["export"] == "exported/mnist"
     assert commands.resolve(given) == options
 
 
@@ -210,6 +246,9 @@ def test_help_answers_without_tensorflow(name, tmp_path):
         (["--learning-rate", "nan"], "expected a number above 0, received 'nan'"),
         (["--seed", "-1"], "expected a whole number from 0 to 2147483647"),
         (["--recipe", "nowhere.toml"], "The recipe nowhere.toml can't be read: No such file"),
+        (["--latent-size", "99999999999"], "expected a whole number above 0 (below 2**31)"),
+        (["--precision", "float8"], "expected one of float32, mixed_bfloat16, mixed_float16"),
+        (["--clip-norm", "0"], "Argument --clip-norm: expected a number above 0, received '0'"),
         (["--resume"], "`--resume` needs the run to go on with: add `--run DIR`"),
         (["--resume", "--run", "nowhere"], "nowhere holds no options.json"),
     ],
@@ -242,7 +281,9 @@ def test_a_directory_that_exists_is_never_a_new_run(tmp_path):
     (tmp_path / "run" / "precious").write_text("kept")
     message = refused(train.main, "--run", tmp_path / "run")
     assert "`--run` names a new directory" in message
-    assert "--resume" in message
+    assert "--resume" not in message  # there is nothing to resume
+    (tmp_path / "run" / "options.json").write_text("{}")
+    assert "--resume" in refused(train.main, "--run", tmp_path / "run")
     assert (tmp_path / "run" / "precious").read_text() == "kept"
 
 
@@ -287,15 +328,59 @@ def test_a_bad_recipe_is_refused(text, message, tmp_path):
     assert message in refused(train.main, "--recipe", recipe)
 
 
-@pytest.mark.parametrize("main", [evaluate.main])
+@pytest.mark.parametrize("main", [evaluate.main, export.main])
 def test_programs_that_need_a_run_say_so(main, tmp_path):
     assert "does not exist" in refused(main, tmp_path / "nowhere")
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "options.json").write_text("{}")
     assert "has not finished" in refused(main, tmp_path / "half")
     (tmp_path / "half" / "model.keras").touch()
-    (tmp_path / "half" / "options.json").write_text("{")
-    assert "is damaged" in refused(main, tmp_path / "half")
+    for text in ("{", "{}", "[]", '{"dataset": 3}', '{"dataset": "mnist("}'):
+        (tmp_path / "half" / "options.json").write_text(text)
+        assert "is damaged, or not of a run" in refused(main, tmp_path / "half")
+
+
+def test_a_resumed_run_of_another_version_is_refused(finished, tmp_path):
+    run, _ = finished
+    (tmp_path / "run").mkdir()
+    options = {**runs.read_options(run), "tfvae_version": "0.0.1"}
+    (tmp_path / "run" / "options.json").write_text(json.dumps(options))
+    message = refused(train.main, "--resume", "--run", tmp_path / "run")
+    assert f"was written by tfvae 0.0.1, and this is {tfvae.__version__}" in message
+
+
+def test_a_damaged_evaluation_is_found_before_the_work(finished, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    shutil.copytree(finished[0], run)
+    (run / "evaluation.json").write_text('{"evaluations": [{}]}')
+    monkeypatch.setattr(cli, "load_tensorflow", lambda: pytest.fail("the work has begun"))
+    with pytest.raises(cli.Failure, match="is damaged"):
+        evaluate.main([str(run)])
+
+
+def test_a_damaged_model_is_one_message(finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished[0], run)
+    (run / "model.keras").write_bytes((run / "model.keras").read_bytes()[:1000])
+    process = program("evaluate", run, cwd=tmp_path)
+    assert process.returncode == 1
+    assert "can't be loaded" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_ctrl_c_while_results_are_written_says_how_to_go_on(tmp_path, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(evaluate, "report_on", interrupt)
+    with pytest.raises(KeyboardInterrupt, match="--resume --run run"):
+        train.main([*SMALL, "--epochs", "1", "--run", "run"])
+    assert not list((tmp_path / "run").glob(".*"))
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    train.main(["--resume", "--run", "run", "--no-export"])
+    assert (tmp_path / "run" / "evaluation.json").is_file()
 
 
 def test_errors_of_a_program_are_one_line_and_a_status(tmp_path):

@@ -192,7 +192,9 @@ def test_checkpoints_of_which_none_is_whole_are_never_taken_for_a_new_run(tmp_pa
     vae = compiled(make())
     path = checkpoints.save(vae, tmp_path, checkpoints.Position(epoch=1, steps=5))
     path.write_bytes(b"")
-    with pytest.raises(checkpoints.CheckpointError, match="None of the checkpoints in .* is whole"):
+    with pytest.raises(
+        checkpoints.CheckpointError, match=r"None of the checkpoints in .* is whole"
+    ):
         checkpoints.restore(vae, tmp_path)
     assert path.exists()
 

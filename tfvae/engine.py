@@ -2,8 +2,8 @@
 
 A block `[steps, batch, *event]` is one XLA program with the loop over its steps inside, so
 that the way from Python through TensorFlow's executor is paid once a block and not once a step.
-Under a strategy of several replicas XLA compiles one step's gradient, and the optimizer, which talks
-between the replicas, stays outside.
+Under a strategy of several replicas XLA compiles one step's gradient, and the optimizer, which
+talks between the replicas, stays outside.
 """
 
 import keras

@@ -7,11 +7,10 @@
 TensorFlow's own stateless generators take one seed for a whole tensor, give other numbers
 with XLA than without, and their default (Philox) is slow under XLA on CPU. Here every row has
 a seed of its own, so a draw depends on that row's seed alone: not on the batch it travels in,
-not on how a batch is split over devices or chunks, not on whether XLA compiles it (uniforms to the bit; normals to the
-last digit, where libraries round erfinv apart). That one
-property carries exact resume, equal losses under every strategy, estimates that don't change
-with the batch size, and exports whose `generate` is reproducible row by row. Under XLA it is as
-fast as XLA's own Threefry.
+not on how a batch is split into chunks, not on whether XLA compiles it (uniforms to the bit;
+normals to the last digit, where libraries round erfinv apart). That one property carries exact
+resume, estimates that don't change with the batch size, and exports whose `generate` is
+reproducible row by row. Under XLA it is as fast as XLA's own Threefry.
 
 References:
     [1] Salmon, Moraes, Dror and Shaw. Parallel random numbers: as easy as 1, 2, 3. SC 2011.

@@ -8,12 +8,12 @@ import tensorflow as tf
 
 from tfvae import components, noise, xla
 from tfvae.distribution_layers.base import DistributionLayer, check_shape
+from tfvae.engine import Engine
 from tfvae.evaluation import importance
 from tfvae.networks.base import Network
 from tfvae.noise import Stream
 from tfvae.objectives.base import Objective
 from tfvae.priors.base import Prior
-from tfvae.engine import Engine
 
 
 @keras.saving.register_keras_serializable(package="tfvae")

@@ -99,8 +99,8 @@ def restore(model, directory):
         return position, _group(arrays, "best/") or None, damaged
     if damaged:
         raise CheckpointError(
-            f"None of the checkpoints in {directory} is whole: {', '.join(p.name for p in damaged)}. "
-            f"Bring them back from a copy, or train anew with another `--run`."
+            f"None of the checkpoints in {directory} is whole: "
+            f"{', '.join(path.name for path in damaged)}. Bring them back from a copy, or train anew with another `--run`."
         )
     return Position(), None, []
 
