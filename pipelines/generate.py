@@ -63,13 +63,13 @@ def generate(program, path, num, seed, what="mean"):
             name: _noise(name, (size, *shape[1:]), streams[name]) for name, shape in inputs.items()
         }
         with cli.quiet_stderr():  # LiteRT says there which delegate it takes
-            outputs = program.run(_ENDPOINT, rows)
-        if what not in outputs:
+            answer = program.run(_ENDPOINT, rows)
+        if what not in answer:
             raise UsageError(
-                f"`--what {what}` is not among the outputs of {path}: {', '.join(outputs)}. A "
+                f"`--what {what}` is not among the outputs of {path}: {', '.join(answer)}. A "
                 f"draw of x takes random numbers: add `--format saved_model`."
             )
-        yield outputs[what]
+        yield answer[what]
 
 
 def _noise(name, shape, rng):

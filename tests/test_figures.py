@@ -508,7 +508,7 @@ def test_gallery_of_an_empty_split_has_what_needs_no_data(shown, vae):
     assert shown(vae, FakeDataset(IMAGE, num=0)) == {"samples"}
 
 
-def test_a_figure_applies_to_the_split_that_is_asked_for(vae, monkeypatch):
+def test_a_figure_applies_to_the_split_that_is_asked_for(shown, vae, monkeypatch):
     dataset = FakeDataset(IMAGE)
     sizes = {"train": 9, "validation": 2, "test": 1}
     monkeypatch.setattr(dataset, "num_examples", sizes.get)
@@ -517,12 +517,16 @@ def test_a_figure_applies_to_the_split_that_is_asked_for(vae, monkeypatch):
         *(True, True, False),
         False,
     ]
+    assert "interpolation" not in shown(vae, dataset)
+    assert "interpolation" in gallery.render_all(vae, dataset, 0, split="validation")
 
 
 @pytest.mark.parametrize("value", [0.0, 3.0, -1e4, 1e30])
-def test_bins_of_a_single_value_hold_it(value):
+def test_bins_of_a_single_value_have_a_width_and_hold_it(value):
     values = np.full([3], value, np.float32).astype(np.float64)
-    assert np.histogram(values, latents._edges(values))[0].sum() == 3
+    edges = latents._edges(values)
+    assert (np.diff(edges) > 0).all()
+    assert np.histogram(values, edges)[0].sum() == 3
 
 
 def test_gallery_draws_each_figure_as_it_is_drawn_alone(vae, dataset):
