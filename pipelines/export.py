@@ -6,7 +6,7 @@ import tfvae
 from pipelines import cli, runs
 from pipelines.cli import Failure, UsageError
 from tfvae import components
-from tfvae.exporters.base import FORMATS, ExportError
+from tfvae.exporters.base import FORMATS, Exporter, ExportError
 
 _DESCRIPTION = """\
 Publish a trained run as an encoder and a decoder that run alone, under the next version.
@@ -25,9 +25,10 @@ def main(argv):
     given = _make_parser().parse_args(argv)
     run = runs.open_run(given.run)
     directory = pathlib.Path(given.output or default_directory(run.options["dataset"]))
-    check_directory(directory, "--output")
+    formats = tuple(given.format or FORMATS)
+    check_directory(directory, "--output", formats)
     cli.load_tensorflow()
-    publish(run.model(), directory, tuple(given.format or FORMATS))
+    publish(run.model(), directory, formats)
 
 
 def default_directory(dataset):
@@ -40,22 +41,31 @@ def default_directory(dataset):
     return f"exported/{components.read(dataset).name}"
 
 
-def check_directory(directory, option):
+def check_directory(directory, option, formats=FORMATS):
     """Refuses a place where nothing can be published, before the work that would end there.
 
     Args:
         directory: `pathlib.Path` of a directory that need not exist yet.
         option: Name of the option that gave it.
+        formats: Specs of exporters.
 
     Raises:
-        UsageError: If it can't be written, or isn't a directory.
+        UsageError: If it or a folder in it can't be written, or isn't a directory.
     """
-    if directory.exists() and not directory.is_dir():
-        raise UsageError(
-            f"`{option}` names a directory to publish in. {directory} is a file. Choose another "
-            f"place, such as exported/mnist."
-        )
-    cli.check_writable(directory, option)
+    for place in (directory, *_folders(directory, formats)):
+        if place.exists() and not place.is_dir():
+            raise UsageError(
+                f"`{option}` names a directory to publish in, with a folder for each part. {place} "
+                f"is a file. Move it away, or choose another place, such as exported/mnist."
+            )
+        cli.check_writable(place, option)
+
+
+def _folders(directory, formats):
+    """Returns the folders that hold the versions of each part."""
+    layouts = [components.build(Exporter, spec).layout.values() for spec in formats]
+    names = [layout.partition("/")[0] for listed in layouts for layout in listed]
+    return [directory / name for name in dict.fromkeys(names)]
 
 
 def publish(vae, directory, formats=FORMATS):

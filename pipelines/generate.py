@@ -1,17 +1,21 @@
 """Draw new examples from an exported decoder: `python -m pipelines.generate EXPORTED`."""
 
-import os
+import itertools
+import math
 import pathlib
+import shutil
 
 import numpy as np
 
-from pipelines import cli, exports
+from pipelines import cli, exports, outputs
 from pipelines.cli import Failure, UsageError
 from tfvae import components
 from tfvae.figures import images
+from tfvae.files import write_atomically
 
 _CHUNK = 256  # examples a call: large enough to be quick, small enough for any decoder
 _ENDPOINT = "generate"
+_MOST_PIXELS = 2**26  # of a picture: programs that show one warn of larger ones, from 89 million on
 
 _DESCRIPTION = """\
 Draw new examples from an exported decoder, without the model and the project that trained it.
@@ -29,14 +33,11 @@ def main(argv):
         argv: List of arguments.
     """
     given = _make_parser().parse_args(argv)
-    output = _check_output(given.output, given.overwrite)
+    output = outputs.check(given.output, tuple(_WRITERS), given.overwrite)
     path, format_name = exports.find(given.exported, "decoder", _format(given), given.version)
     program = exports.open_part(path, format_name, _ENDPOINT)
     examples = generate(program, path, given.num, given.seed, given.what)
-    try:
-        _WRITERS[output.suffix.lower()](examples, output)
-    except OSError as error:
-        raise Failure(f"{output} can't be written: {error.strerror or error}.") from error
+    _WRITERS[output.suffix.lower()](examples, output, given.num)
     print(f"{output}: {given.num} examples, {given.what} of {path}")
 
 
@@ -54,22 +55,25 @@ def generate(program, path, num, seed, what="mean"):
         UsageError: If the file does not give `what`.
     """
     inputs = program.inputs(_ENDPOINT)
-    noise = {name: _noise(name, (num, *shape[1:]), seed) for name, shape in inputs.items()}
+    # Each input draws from one stream, row after row: the chunks are those of one long draw.
+    streams = {name: np.random.Generator(np.random.Philox(seed)) for name in inputs}
     for start in range(0, num, _CHUNK):
-        rows = {name: array[start : start + _CHUNK] for name, array in noise.items()}
+        size = min(_CHUNK, num - start)
+        rows = {
+            name: _noise(name, (size, *shape[1:]), streams[name]) for name, shape in inputs.items()
+        }
         with cli.quiet_stderr():  # LiteRT says there which delegate it takes
-            outputs = program.run(_ENDPOINT, rows)
-        if what not in outputs:
+            answer = program.run(_ENDPOINT, rows)
+        if what not in answer:
             raise UsageError(
-                f"`--what {what}` is not among the outputs of {path}: {', '.join(outputs)}. A "
+                f"`--what {what}` is not among the outputs of {path}: {', '.join(answer)}. A "
                 f"draw of x takes random numbers: add `--format saved_model`."
             )
-        yield outputs[what]
+        yield answer[what]
 
 
-def _noise(name, shape, seed):
+def _noise(name, shape, rng):
     """Returns what an input draws from: seeds for rows, or standard normals."""
-    rng = np.random.Generator(np.random.Philox(seed))
     if name == "seed":
         return rng.integers(-(2**31), 2**31, shape, dtype=np.int32)
     return rng.standard_normal(shape, dtype=np.float32)
@@ -110,52 +114,53 @@ def _make_parser():
     return parser
 
 
-def _check_output(name, overwrite):
-    path = pathlib.Path(name)
-    if path.suffix.lower() not in _WRITERS:
-        raise UsageError(
-            f"`--output` names a .png or a .npy file. Received {name}. Write "
-            f"`--output {path.with_suffix('.png')}`."
-        )
-    if path.exists() and not overwrite:
-        raise UsageError(
-            f"`--output` names {path}, which exists. Choose another name, or add `--overwrite`."
-        )
-    if path.is_dir():
-        raise UsageError(f"`--output` names {path}, which is a directory. Name a file.")
-    cli.check_writable(path, "--output")
-    return path
+def _write_png(chunks, path, num):
+    pictures = np.concatenate([_checked_picture(chunk, num) for chunk in chunks])
+    with outputs.writing(path):
+        images.write_png(images.tile(pictures), path)
 
 
-def _write_png(chunks, path):
-    pictures = np.concatenate([_checked_picture(chunk) for chunk in chunks])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    images.write_png(images.tile(pictures), path)
-
-
-def _checked_picture(chunk):
-    """Returns examples that are pictures, and refuses others before more of them are drawn."""
+def _checked_picture(chunk, num):
+    """Returns examples of which `num` make a picture; refuses others before more are drawn."""
     shape = chunk.shape[1:]
-    if len(shape) == 2 or (len(shape) == 3 and shape[-1] in images.CHANNELS):
-        return chunk
-    raise UsageError(
-        f"A .png shows images: examples of shape (height, width, 1, 3 or 4 channels). This "
-        f"decoder's have the shape {shape}. Write them as an array: `--output samples.npy`."
-    )
+    if not (len(shape) == 2 or (len(shape) == 3 and shape[-1] in images.CHANNELS)):
+        raise UsageError(
+            f"A .png shows images: examples of shape (height, width, 1, 3 or 4 channels). This "
+            f"decoder's have the shape {shape}. Write them as an array: `--output samples.npy`."
+        )
+    most = max(1, _MOST_PIXELS // ((shape[0] + 1) * (shape[1] + 1)))
+    if num > most:
+        raise UsageError(
+            f"A .png shows at most {most} examples of {shape[0]} x {shape[1]} pixels. Received "
+            f"`--num {num}`. Write `--num {most}`, or an array: `--output samples.npy`."
+        )
+    return chunk
 
 
-def _write_npy(chunks, path):
-    examples = np.concatenate(list(chunks))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            np.save(file, examples)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _write_npy(chunks, path, num):
+    first = next(chunks)
+    shape = (num, *first.shape[1:])
+    _check_space(path, math.prod(shape) * first.itemsize)
+    header = {
+        "descr": np.lib.format.dtype_to_descr(first.dtype),
+        "fortran_order": False,
+        "shape": shape,
+    }
+    with outputs.writing(path), write_atomically(path) as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for chunk in itertools.chain([first], chunks):
+            file.write(chunk.tobytes())
+
+
+def _check_space(path, num_bytes):
+    """Refuses what the disk has no room for, before the rest is drawn."""
+    place = next(parent for parent in path.absolute().parents if parent.exists())
+    free = shutil.disk_usage(place).free
+    if num_bytes > free:
+        raise Failure(
+            f"{path} would take {num_bytes / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free. "
+            f"Lower `--num`, or choose another place with `--output`."
+        )
 
 
 #: How examples are written, by the suffix of the file.

@@ -1,9 +1,9 @@
 """Draws a figure of a finished run."""
 
-import os
-import pathlib
+import re
 
-from pipelines import cli, runs
+from pipelines import cli, outputs, runs
+from pipelines.cli import Failure, UsageError
 from tfvae import components
 
 FOLDER = "figures"
@@ -17,16 +17,14 @@ def main(arguments):
     """
     options = _parser().parse_args(arguments)
     run = runs.open_run(options.run)
-    spec = options.kind
-    output = _output(run, spec, options)
+    output = _output(run, options)
     with cli.usage():
-        figure = _build(spec)
+        figure = _build(options.kind)
     cli.load_tensorflow()
     dataset = run.dataset()
     _check_split(dataset, options.split)
-    with cli.usage():
-        picture = figure.render(run.model(), dataset, split=options.split, seed=options.seed)
-    _write(picture, output)
+    seed = run.options.get("seed", 0) if options.seed is None else options.seed
+    _write(_render(figure, run.model(), dataset, options.split, seed), output)
     print(output)
 
 
@@ -40,7 +38,10 @@ def _parser():
         help='what to draw, with its options, such as "manifold(size=12)"',
     )
     parser.add_argument(
-        "--output", metavar="FILE.png", help=f"the file to write (default: RUN/{FOLDER}/KIND.png)"
+        "--output",
+        metavar="FILE.png",
+        help=f"the file to write (default: RUN/{FOLDER}/KIND.png, or KIND-OPTION_VALUE.png where "
+        f"it differs from the figure that training drew)",
     )
     parser.add_argument(
         "--split", help="part of the data to show (default: test, or validation without one)"
@@ -48,8 +49,8 @@ def _parser():
     parser.add_argument(
         "--seed",
         type=cli.non_negative_int,
-        default=0,
-        help="of the codes that are drawn from the prior (default: 0)",
+        metavar="N",
+        help="of the codes that are drawn from the prior (default: the seed of the run)",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace the file that --output names"
@@ -69,58 +70,67 @@ def _build(text):
     return components.build(Figure, text)
 
 
-def _output(run, kind, options):
+def _output(run, options):
     """Returns the path to write, or refuses it."""
-    if options.output is None:
-        # Derived data under a name of the program's own: made anew each time.
-        return run.directory / FOLDER / f"{components.read(kind).name}.png"
-    path = pathlib.Path(options.output)
-    if path.suffix.lower() != ".png":
-        raise cli.UsageError(
-            f"A figure is written as a PNG file, and --output names it with its ending. Received "
-            f"{path}. Write `--output {path.with_suffix('.png') if path.name else 'figure.png'}`."
-        )
-    if path.is_dir():
-        raise cli.UsageError(
-            f"--output names a file. {path} is a directory. Write `--output {path / 'figure.png'}`."
-        )
-    if path.exists() and not options.overwrite:
-        raise cli.UsageError(
-            f"A file that is there is replaced only when you say so. {path} exists. Add "
-            f"`--overwrite`, or choose another name."
-        )
-    if not path.parent.is_dir():
-        raise cli.UsageError(
-            f"--output names a file in a directory that exists. {path.parent} is none. Make it "
-            f"with `mkdir -p {path.parent}`."
-        )
-    if not os.access(path.parent, os.W_OK):
-        raise cli.UsageError(
-            f"--output names a file in a directory that you may write to. {path.parent} is not. "
-            f"Choose another place."
-        )
+    if options.output is not None:
+        return outputs.check(options.output, (".png",), options.overwrite)
+    # Derived data under a name of the program's own: made anew each time.
+    path = run.directory / FOLDER / f"{_name(options, run.options.get('seed', 0))}.png"
+    outputs.check_place(path, "RUN")
     return path
+
+
+def _name(options, seed):
+    """Returns the name of a figure: that of its kind, and what differs from training's own."""
+    spec = components.read(options.kind)
+    defaults = components.members("figures")[spec.name].options
+    differing = {
+        option: spec.options[option]
+        for option, default in defaults.items()
+        if option in spec.options and repr(spec.options[option]) != default
+    }
+    if options.split not in (None, "test"):
+        differing["split"] = options.split
+    if options.seed not in (None, seed):
+        differing["seed"] = options.seed
+    return "-".join([spec.name, *(f"{key}_{_plain(value)}" for key, value in differing.items())])
+
+
+def _plain(value):
+    """Returns an option as a part of a name of a file.
+
+    Examples:
+        >>> _plain(12), _plain((0, 1)), _plain("validation")
+        ('12', '0_1', 'validation')
+    """
+    return re.sub(r"[^A-Za-z0-9.+-]+", "_", str(value)).strip("_")
 
 
 def _check_split(dataset, split):
     if split is not None and split not in dataset.splits:
-        raise cli.UsageError(
+        raise UsageError(
             f"The data set `{dataset.spec}` has the splits {', '.join(dataset.splits)}. Received "
             f"`--split {split}`. Write `--split {dataset.splits[-1]}`."
         )
 
 
+def _render(figure, vae, dataset, split, seed):
+    """Returns the picture; a figure that the model has no place for is the command's fault."""
+    from tfvae.figures.base import FigureError
+
+    try:
+        return figure.render(vae, dataset, split=split, seed=seed)
+    except FigureError as error:
+        raise UsageError(str(error)) from error
+    except ValueError as error:
+        raise Failure(str(error)) from error
+
+
 def _write(picture, path):
     from tfvae.figures import images
 
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with outputs.writing(path):
         images.write_png(picture, path, scale=1)
-    except OSError as error:
-        raise cli.Failure(
-            f"The figure could not be written to {path}: {error.strerror}. Choose another place "
-            f"with `--output FILE.png`."
-        ) from error
 
 
 if __name__ == "__main__":

@@ -377,6 +377,15 @@ def test_a_program_that_aborts_is_reported_with_its_last_words(tmp_path):
             wait()
 
 
+def test_a_program_that_hangs_is_stopped(tmp_path):
+    hung = tmp_path / "hung.py"
+    hung.write_text("import time\ntime.sleep(600)\n")
+    with Fresh(time_limit=0.5) as process:
+        wait = process.run("replay", [str(hung), "", "", {}])
+        with pytest.raises(ExportError, match=r"`replay` failed\. .* took longer than 0\.5 sec"):
+            wait()
+
+
 def test_a_fresh_process_cannot_import_this_project():
     for package in ("tfvae", "keras", "tensorflow_probability"):
         with Fresh(package) as process, pytest.raises(ExportError, match=f"of {package} halted"):

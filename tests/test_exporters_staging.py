@@ -103,6 +103,66 @@ def test_a_failing_move_takes_back_the_moves_before_it(tmp_path, monkeypatch):
     assert published(tmp_path) == {folder: {"1": "a"} for folder in FOLDERS}
 
 
+@pytest.mark.parametrize("moved", [True, False])
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_an_interrupted_move_takes_back_every_move(tmp_path, monkeypatch, folder, moved):
+    publish(tmp_path, "a")
+    rename = pathlib.Path.rename
+
+    def interrupt(path, target):
+        if path.parent.name != folder or path.name != "new":
+            return rename(path, target)
+        if moved:  # Ctrl-C right after the move
+            rename(path, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pathlib.Path, "rename", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        publish(tmp_path, "b")
+    monkeypatch.undo()
+    assert published(tmp_path) == {folder: {"1": "a"} for folder in FOLDERS}
+    assert publish(tmp_path, "c") == 2
+
+
+def test_what_cannot_be_taken_back_is_finished_by_the_next_publisher(tmp_path, monkeypatch):
+    rename = pathlib.Path.rename
+
+    def interrupt(path, target):
+        if path.parent.name == "decoder" and path.name == "new":
+            return rename(path, target)
+        raise KeyboardInterrupt  # in the second move, and again while the first is taken back
+
+    monkeypatch.setattr(pathlib.Path, "rename", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        publish(tmp_path, "a")
+    monkeypatch.undo()
+    assert publish(tmp_path, "b") == 2
+    assert published(tmp_path) == {folder: {"1": "a", "2": "b"} for folder in FOLDERS}
+
+
+@pytest.mark.parametrize("text", ["", "x"])
+def test_a_damaged_decision_decides_nothing(tmp_path, text):
+    dead = tmp_path / ".staging-dead"
+    (dead / "encoder" / "new").mkdir(parents=True)
+    (dead / "version").write_text(text)
+    assert publish(tmp_path, "a") == 1
+    assert published(tmp_path) == {folder: {"1": "a"} for folder in FOLDERS}
+    assert not dead.exists()
+
+
+def test_a_decision_is_never_seen_empty(tmp_path, monkeypatch):
+    seen = []
+    fsync = os.fsync
+
+    def look(descriptor):
+        seen.extend(path.read_text() for path in tmp_path.glob(".staging*/version"))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", look)
+    publish(tmp_path, "a")
+    assert set(seen) == {"1"}
+
+
 def test_a_publisher_killed_before_its_first_move_leaves_no_version(tmp_path):
     publish(tmp_path, "a")
     killed(tmp_path, renames=0)

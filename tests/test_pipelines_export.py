@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import tfvae
-from pipelines import export, generate
+from pipelines import cli, export, generate
 from pipelines.cli import Failure, UsageError
 from tfvae.exporters import publication
 from tfvae.exporters.base import ExportError
@@ -159,6 +159,7 @@ def usage_errors(exported):
     yield [str(exported), "--seed", "-1"], "a whole number from 0 to 2147483647, received '-1'"
     yield [str(exported), "--format", "onnx"], "invalid choice: 'onnx'"
     yield [str(exported), "--output", "a.jpg"], r"`--output a\.png`"
+    yield [str(exported), "--output", ""], r"is a directory\. Write `--output picture\.png`"
     yield [str(exported), "--output", f"{__file__}/a.png"], "is a file, not a directory"
     yield [str(exported), "--outptu", "a.png"], "nrecognized arguments: --outptu"
     yield [], "required: EXPORTED"
@@ -175,7 +176,65 @@ def test_a_command_that_cannot_be_carried_out_is_refused(exported, tmp_path, mon
 def test_a_picture_of_no_image_is_refused(tmp_path):
     chunks = iter([np.zeros([2, 16], np.float32)])
     with pytest.raises(UsageError, match=r"have the shape \(16,\).*`--output samples.npy`"):
-        generate._write_png(chunks, tmp_path / "a.png")
+        generate._write_png(chunks, tmp_path / "new" / "a.png", 2)
+    assert list(tmp_path.iterdir()) == []
+
+
+class Endless:
+    """A decoder that counts what it is asked for, and gives its noise back."""
+
+    num_calls = 0
+
+    def inputs(self, endpoint):
+        del endpoint
+        return {"eps": (None, 28, 28), "seed": (None, 2)}
+
+    def run(self, endpoint, rows):
+        del endpoint
+        assert all(len(array) <= generate._CHUNK for array in rows.values())
+        self.num_calls += 1
+        return {"mean": rows["eps"], "seeds": rows["seed"]}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "error", "message"),
+    [
+        (".png", UsageError, r"at most \d{5} examples of 28 x 28 pixels\. Received `--num 1000000"),
+        (".npy", Failure, r"would take 3,136,000\.0 GB, and .* GB are free\. Lower `--num`"),
+    ],
+)
+def test_what_no_place_can_hold_is_refused_after_one_chunk(tmp_path, suffix, error, message):
+    program, num = Endless(), 10**12
+    examples = generate.generate(program, "decoder", num, seed=0)
+    with pytest.raises(error, match=message):
+        generate._WRITERS[suffix](examples, tmp_path / f"a{suffix}", num)
+    assert program.num_calls == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("what", ["mean", "seeds"])
+def test_the_noise_of_chunks_is_that_of_one_draw(tmp_path, what):
+    num = 2 * generate._CHUNK + 3
+    path = tmp_path / "a.npy"
+    generate._write_npy(generate.generate(Endless(), "decoder", num, 5, what), path, num)
+    rng = np.random.Generator(np.random.Philox(5))
+    expected = {
+        "mean": lambda: rng.standard_normal((num, 28, 28), dtype=np.float32),
+        "seeds": lambda: rng.integers(-(2**31), 2**31, (num, 2), dtype=np.int32),
+    }
+    np.testing.assert_array_equal(np.load(path), expected[what]())
+
+
+def test_an_array_is_written_chunk_by_chunk_and_whole_or_not_at_all(tmp_path):
+    def chunks():
+        yield np.zeros([2, 3], np.float32)
+        assert [path.suffix for path in tmp_path.iterdir()] == [".tmp"]
+        yield np.ones([1, 3], np.float32)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        generate._write_npy(chunks(), tmp_path / "a.npy", 4)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_damaged_export_is_a_failure_with_one_message(exported, tmp_path):
@@ -228,6 +287,27 @@ def test_export_refuses_what_it_cannot_do_before_it_loads_tensorflow(workplace, 
     ):
         with pytest.raises(UsageError, match=message):
             export.main(arguments)
+
+
+@pytest.mark.parametrize("folder", ["encoder", "decoder", "litert"])
+def test_a_part_that_has_no_place_is_refused_before_the_work(tmp_path, folder, monkeypatch):
+    formats = ("litert",) if folder == "litert" else ("saved_model",)
+    others = tuple({"litert", "saved_model"} - set(formats))
+    (tmp_path / folder).mkdir()
+    export.check_directory(tmp_path, "--export")
+    access = os.access  # root may write anywhere
+    monkeypatch.setattr(
+        cli.os, "access", lambda path, mode: path.name != folder and access(path, mode)
+    )
+    with pytest.raises(UsageError, match=f"{folder} can't be written by this user"):
+        export.check_directory(tmp_path, "--export")
+    export.check_directory(tmp_path, "--export", others)
+    monkeypatch.undo()
+    (tmp_path / folder).rmdir()
+    (tmp_path / folder).write_text("a file")
+    with pytest.raises(UsageError, match=rf"`--export` names .*{folder} is a file\. Move it away"):
+        export.check_directory(tmp_path, "--export", formats)
+    export.check_directory(tmp_path, "--export", others)
 
 
 def test_a_damaged_model_is_a_failure(workplace, tmp_path):

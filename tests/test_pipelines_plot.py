@@ -1,6 +1,7 @@
 """`python -m pipelines.plot`: files, messages and exit statuses."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from PIL import Image
 
 from pipelines import cli, plot
 from tfvae import components
-from tfvae.figures import images
+from tfvae.figures import images, queries
 from tfvae.vae import VAE
 
 DATASET = "mnist(binarize='threshold')"
@@ -71,12 +72,48 @@ def test_help_answers_at_once_and_lists_every_kind():
 
 
 def test_default_output_lies_in_the_run_and_is_replaced(call, run_directory):
+    path = run_directory / "figures" / "manifold-size_3.png"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"old")
     status, out, err = call(run_directory, "manifold(size=3)")
-    path = run_directory / "figures" / "manifold.png"
     assert (status, out, err) == (0, f"{path}\n", "")
-    first = np.asarray(Image.open(path))
-    assert call(run_directory, "manifold(size=2)")[0] == 0
-    assert np.asarray(Image.open(path)).shape != first.shape
+    assert np.asarray(Image.open(path)).ndim == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["manifold"], "manifold"),
+        (["manifold(size=20, latents=None)"], "manifold"),
+        (["manifold(size=12)"], "manifold-size_12"),
+        (["manifold(latents=(0, 1), size=12)"], "manifold-size_12-latents_0_1"),
+        (["manifold(size=12, latents=(0, 1))"], "manifold-size_12-latents_0_1"),
+        (["samples", "--seed", "7"], "samples"),
+        (["samples", "--seed", "0"], "samples-seed_0"),
+        (["samples", "--split", "test"], "samples"),
+        (["samples", "--split", "validation", "--seed", "1"], "samples-split_validation-seed_1"),
+    ],
+)
+def test_only_the_figure_that_training_drew_has_its_name(arguments, name):
+    options = plot._parser().parse_args(["run", *arguments])
+    assert plot._name(options, seed=7) == name
+
+
+def test_samples_of_a_run_are_drawn_with_its_seed(call, run_directory, tmp_path):
+    seeded = tmp_path / "run"
+    shutil.copytree(run_directory, seeded, ignore=shutil.ignore_patterns("figures"))
+    options = json.dumps({"dataset": DATASET, "seed": 5})
+    (seeded / "options.json").write_text(options, encoding="utf-8")
+    assert call(seeded, "samples")[0] == 0
+    path = tmp_path / "five.png"
+    assert call(run_directory, "samples", "--seed", 5, "--output", path)[0] == 0
+    assert (seeded / "figures" / "samples.png").read_bytes() == path.read_bytes()
+
+
+def test_the_folder_of_an_output_is_made(call, run_directory, tmp_path):
+    path = tmp_path / "new" / "folder" / "a.png"
+    assert call(run_directory, "samples(rows=1, columns=1)", "--output", path)[0] == 0
+    assert path.is_file()
 
 
 def test_same_command_writes_same_bytes_and_the_seed_matters(call, run_directory, tmp_path):
@@ -101,7 +138,7 @@ def test_named_output_is_replaced_only_on_request(call, run_directory, tmp_path)
     arguments = (run_directory, "samples(rows=1, columns=1)", "--output", path)
     status, _, err = call(*arguments)
     assert status == 2
-    assert f"{path} exists. Add `--overwrite`" in err
+    assert f"{path}, which exists. Choose another name, or add `--overwrite`" in err
     assert path.read_bytes() == b"precious"
     assert call(*arguments, "--overwrite")[0] == 0
     assert path.read_bytes().startswith(b"\x89PNG")
@@ -119,7 +156,11 @@ def test_named_output_is_replaced_only_on_request(call, run_directory, tmp_path)
         (("{run}",), "The following arguments are required: KIND"),
         (("{run}/none", "samples"), "none does not exist"),
         (("{run}", "samples", "--output", "a.pdf"), "Received a.pdf. Write `--output a.png`."),
-        (("{run}", "samples", "--output", "no/a.png"), "no is none. Make it with `mkdir -p no`."),
+        (("{run}", "samples", "--output", ""), "is a directory. Write `--output picture.png`."),
+        (
+            ("{run}", "samples", "--output", "{run}/options.json/a.png"),
+            "is a file, not a directory",
+        ),
         (("{run}", "samples", "--output", "{dir}"), "is a directory. Write `--output "),
     ],
 )
@@ -137,10 +178,31 @@ def test_commands_that_cannot_be_carried_out_are_refused(
 
 @pytest.mark.usefixtures("no_tensorflow")
 def test_a_place_without_permission_is_refused(call, run_directory, tmp_path, monkeypatch):
-    monkeypatch.setattr(plot.os, "access", lambda *_: False)  # root may write anywhere
-    status, _, err = call(run_directory, "samples", "--output", tmp_path / "a.png")
+    monkeypatch.setattr(cli.os, "access", lambda *_: False)  # root may write anywhere
+    for arguments, option in (((), "RUN"), (("--output", tmp_path / "a.png"), "--output")):
+        status, _, err = call(run_directory, "samples", *arguments)
+        assert status == 2
+        assert f"`{option}` names" in err
+        assert "can't be written by this user. Choose another place" in err
+
+
+@pytest.mark.usefixtures("no_tensorflow")
+def test_a_run_with_no_place_for_figures_is_refused(call, run_directory, tmp_path):
+    shutil.copytree(run_directory, tmp_path / "run", ignore=shutil.ignore_patterns("figures"))
+    (tmp_path / "run" / "figures").write_text("a file")
+    status, _, err = call(tmp_path / "run", "samples")
     assert status == 2
-    assert f"{tmp_path} is not. Choose another place." in err
+    assert "figures is a file, not a directory." in err
+
+
+def test_damaged_data_is_a_failure_and_no_fault_of_the_command(call, run_directory, monkeypatch):
+    def fail(*_):
+        raise ValueError("The file is damaged.")
+
+    monkeypatch.setattr(queries, "examples", fail)
+    status, _, err = call(run_directory, "reconstructions")
+    assert status == 1
+    assert err.endswith(": The file is damaged.\n")
 
 
 def test_unknown_split_is_refused_with_those_there_are(call, run_directory):
@@ -163,4 +225,4 @@ def test_a_full_disk_is_a_failure(call, run_directory, tmp_path, monkeypatch):
     monkeypatch.setattr(images, "write_png", fail)
     status, out, err = call(run_directory, "samples", "--output", tmp_path / "a.png")
     assert (status, out) == (1, "")
-    assert f"could not be written to {tmp_path / 'a.png'}: No space left on device." in err
+    assert f"{tmp_path / 'a.png'} can't be written: No space left on device." in err

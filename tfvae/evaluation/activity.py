@@ -2,9 +2,6 @@
 
 import numpy as np
 
-#: A latent counts as active above this activity [1].
-THRESHOLD = 0.01
-
 
 def activity(means):
     """Measures for each latent how much of the data its code carries.
@@ -39,13 +36,3 @@ def most_active(means, num):
     """
     # Stable, so that of latents with equal activity the lower index comes first.
     return np.argsort(-activity(means), kind="stable")[:num].tolist()
-
-
-def num_active(means):
-    """Returns how many latents are active: an activity above 0.01 [1].
-
-    Examples:
-        >>> num_active([[0.0, 0.0, 2.0], [0.0, 1.0, 0.0]])
-        2
-    """
-    return int(np.sum(activity(means) > THRESHOLD))

@@ -6,11 +6,15 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import threading
 from typing import IO, cast
 
 from tfvae.exporters.base import ExportError
 
 _SERVE = pathlib.Path(__file__).with_name("programs") / "serve.py"
+
+#: Seconds that a program may take: far more than importing TensorFlow and converting a part do.
+TIME_LIMIT = 1800
 
 _QUIET_CPU = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -29,9 +33,12 @@ class Fresh:
 
     Args:
         *packages: Names of packages to import at the start.
+        time_limit: Seconds to wait for a program before the process is stopped.
     """
 
-    def __init__(self, *packages):
+    def __init__(self, *packages, time_limit=TIME_LIMIT):
+        self._time_limit = time_limit
+        self._timed_out = False
         self._messages = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
             [sys.executable, "-P", str(_SERVE), *packages],
@@ -63,7 +70,7 @@ class Fresh:
 
         Returns:
             A function that waits until the program is done and raises an `ExportError` if it
-            failed.
+            failed or takes longer than the time limit.
         """
         number, self._num_sent = self._num_sent, self._num_sent + 1
         try:
@@ -82,15 +89,30 @@ class Fresh:
     def _answer(self, number):
         """Returns what went wrong with a request as text, or an empty text."""
         while len(self._received) <= number:
-            line = self._answers.readline()
+            line = self._next_line()
             if not line:
                 return self._last_words()
             self._received.append(json.loads(line))
         return self._received[number]
+
+    def _next_line(self):
+        """Returns the next answer, or an empty line if the process has ended or takes too long."""
+        timer = threading.Timer(self._time_limit, self._stop)
+        timer.start()
+        try:
+            return self._answers.readline()
+        finally:
+            timer.cancel()
+
+    def _stop(self):
+        self._timed_out = True
+        self._process.kill()
 
     def _last_words(self):
         status = self._process.wait()
         self._messages.seek(0)
         lines = self._messages.read().decode(errors="replace").strip().splitlines()
         said = "\n".join(lines[-15:]) or "It wrote nothing."
+        if self._timed_out:
+            return f"It was stopped, since it took longer than {self._time_limit} seconds. {said}"
         return f"Its process ended with status {status}. {said}"

@@ -17,13 +17,17 @@ import pathlib
 import shutil
 import tempfile
 
+from tfvae.files import write_atomically
+
 _PREFIX = ".staging-"
+_DECIDED = "version"  # name of the file that holds the number once it is decided
 
 
 class Staging:
     """A hidden folder inside an export in which a new version is prepared.
 
-    Use it as a context manager: what is not published is removed when the block is left.
+    Use it as a context manager: what is not published is removed when the block is left, however
+    it is left.
 
     Args:
         root: Directory of the export; made where it is missing.
@@ -47,7 +51,10 @@ class Staging:
 
     def __exit__(self, *exception):
         with self._alive:
-            shutil.rmtree(self.directory, ignore_errors=True)
+            # Parts of a version that is half seen, since taking it back was interrupted too, are
+            # kept: the next publisher finishes it.
+            if _decided(self.directory) is None or not any(self.directory.glob("*/new")):
+                shutil.rmtree(self.directory, ignore_errors=True)
 
     def publish(self):
         """Moves every `FOLDER/new` to `FOLDER/<version>`.
@@ -60,11 +67,16 @@ class Staging:
             version = _next_version(self.root)
             for new in self.directory.glob("*/new"):
                 (self.root / new.parent.name).mkdir(exist_ok=True)
-            # From here on the version exists: who finds it half moved moves the rest.
-            decided = self.directory / "version"
-            decided.write_text(str(version), encoding="utf-8")
-            _sync(self.directory)
-            _move(self.directory, self.root, version)
+            try:
+                # From here on the version exists: who finds it half moved moves the rest.
+                with write_atomically(self.directory / _DECIDED) as file:
+                    file.write(str(version).encode())
+                _sync_one(self.directory)
+                _move(self.directory, self.root, version)
+            except BaseException:
+                if not any(self.root.glob(f"*/{version}")):
+                    (self.directory / _DECIDED).unlink(missing_ok=True)
+                raise
         return version
 
 
@@ -84,24 +96,34 @@ def _bury_the_dead(root):
     """Finishes or removes what publishers left that are no longer alive."""
     for staging in root.glob(f"{_PREFIX}*"):
         with contextlib.suppress(BlockingIOError), _lock(staging, wait=False):
-            decided = staging / "version"
-            if decided.is_file():
-                _move(staging, root, int(decided.read_text(encoding="utf-8")))
+            version = _decided(staging)
+            if version is not None:
+                _move(staging, root, version)
             shutil.rmtree(staging, ignore_errors=True)
 
 
-def _move(staging, root, version):
-    """Moves the folders of a version to where they are seen; all of them, or none on an error."""
-    moved = []
+def _decided(staging):
+    """Returns the version that a staging folder was decided to become, or None.
+
+    The number is on the disk before the first folder is moved, so a damaged one decides nothing.
+    """
     try:
-        for new in sorted(staging.glob("*/new")):
-            target = root / new.parent.name / str(version)
+        return int((staging / _DECIDED).read_text(encoding="ascii"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _move(staging, root, version):
+    """Moves the folders of a version to where they are seen: all, or none if it is interrupted."""
+    targets = {new: root / new.parent.name / str(version) for new in sorted(staging.glob("*/new"))}
+    try:
+        for new, target in targets.items():
             new.rename(target)
-            moved.append((target, new))
             _sync_one(target.parent)
-    except OSError:
-        for target, new in reversed(moved):
-            target.rename(new)
+    except BaseException:  # Ctrl-C too
+        for new, target in reversed(targets.items()):
+            if not new.exists():
+                target.rename(new)
         raise
 
 

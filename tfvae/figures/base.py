@@ -6,31 +6,46 @@ from tfvae import components
 from tfvae.figures import grids, panels
 
 
+class FigureError(ValueError):
+    """A figure that isn't defined for a model and its data."""
+
+
 class Figure(components.Component, abc.ABC):
     """A picture of what a trained model does.
 
-    A member overrides `_render`, and `applies_to` where it isn't worth a place among the figures
-    that every run gets. Members import no TensorFlow when they are loaded, so that an option out
+    A member overrides `_render`, and `_suits` where it isn't worth a place among the figures that
+    every run gets. Members import no TensorFlow when they are loaded, so that an option out
     of range is refused at once. A member that shows examples in rows and columns is a
     `GridFigure`.
+
+    Attributes:
+        num_needed: How many examples a split holds at least, for the figure to be defined.
     """
+
+    num_needed = 1
 
     @abc.abstractmethod
     def _render(self, vae, dataset, split, seed):
         """Returns the picture; the arguments have been checked."""
 
-    def applies_to(self, vae, dataset):
+    def _suits(self, vae):
+        """Says whether the figure says something about models like this one."""
+        del vae
+        return True
+
+    def applies_to(self, vae, dataset, split=None):
         """Says whether the figure belongs to those that a run gets at the end of training.
 
         Args:
             vae: The trained model.
             dataset: Its `Dataset`.
+            split: The split that would be shown; None takes that of `render`.
 
         Returns:
             A bool. A figure of which it is False can still be asked for, as far as it is defined.
         """
-        del vae, dataset
-        return True
+        split = default_split(dataset) if split is None else split
+        return dataset.num_examples(split) >= self.num_needed and self._suits(vae)
 
     def render(self, vae, dataset, *, split=None, seed=0):
         """Draws the figure; the same model, data and seed give the same bytes.
@@ -45,8 +60,8 @@ class Figure(components.Component, abc.ABC):
             picture: uint8 `[height, width, 3]`, RGB.
 
         Raises:
-            ValueError: If the data set has no such split or another event shape, or the figure
-                isn't defined for this model.
+            FigureError: If the figure isn't defined for this model and split.
+            ValueError: If the data set has no such split or another event shape.
         """
         split = default_split(dataset) if split is None else split
         if split not in dataset.splits:
@@ -135,7 +150,7 @@ def check_latents(latents, most=None):
 def check_latents_of(latents, latent_size):
     """Refuses indices that the model's codes don't have."""
     if max(latents) >= latent_size:
-        raise ValueError(
+        raise FigureError(
             f"`latents` names latents of this model: 0 to {latent_size - 1}. Received "
             f"{tuple(latents)}."
         )

@@ -24,7 +24,7 @@ def render_all(vae, dataset, seed, *, split=None):
     return {
         figure.member_name: figure.render(vae, dataset, split=split, seed=seed)
         for figure in figures
-        if figure.applies_to(vae, dataset)
+        if figure.applies_to(vae, dataset, split)
     }
 
 

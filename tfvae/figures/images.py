@@ -4,12 +4,12 @@ Needs numpy and pillow alone, so that programs which run exports without TensorF
 """
 
 import math
-import os
 import pathlib
-import tempfile
 
 import numpy as np
 from PIL import Image
+
+from tfvae.files import write_atomically
 
 CHANNELS = (1, 3, 4)  # grey, RGB, RGB with opacity
 _LONGER_SIDE = 1200  # pixels: a small picture is enlarged as long as it fits into these,
@@ -84,7 +84,8 @@ def write_png(array, path, *, scale=None):
             f"Write `write_png(array, path, scale=2)`, or leave it out."
         )
     image = Image.fromarray(array.repeat(scale, 0).repeat(scale, 1))
-    _replace(pathlib.Path(path), lambda file: image.save(file, format="PNG"))
+    with write_atomically(pathlib.Path(path)) as file:
+        image.save(file, format="PNG")
 
 
 def readable_scale(array):
@@ -128,24 +129,3 @@ def _checked_picture(array):
             f"{array.dtype} of shape {array.shape}. Make one with `tile(images)`."
         )
     return array
-
-
-def _replace(path, write):
-    """Writes a file beside `path`, brings it to the disk, and renames it over `path`."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())  # mkstemp's files are private
-        os.replace(name, path)
-    except BaseException:
-        pathlib.Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

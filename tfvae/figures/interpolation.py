@@ -3,7 +3,7 @@
 import numpy as np
 
 from tfvae.figures import grids, queries
-from tfvae.figures.base import GridFigure, check_count
+from tfvae.figures.base import FigureError, GridFigure, check_count
 
 
 class Interpolation(GridFigure, name="interpolation"):
@@ -21,6 +21,8 @@ class Interpolation(GridFigure, name="interpolation"):
     Raises:
         ValueError: If a count is not a positive int.
     """
+
+    num_needed = 2
 
     def __init__(self, *, rows=6, steps=9):
         self.rows = check_count("rows", rows)
@@ -50,8 +52,8 @@ class Interpolation(GridFigure, name="interpolation"):
 
 def _paired(x, split):
     """Returns the examples without the last one of an odd number."""
-    if len(x) < 2:
-        raise ValueError(
+    if len(x) < Interpolation.num_needed:
+        raise FigureError(
             f"`interpolation` joins pairs of examples. Received a split, {split}, of {len(x)}. "
             f"Take a larger one."
         )

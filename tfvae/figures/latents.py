@@ -113,7 +113,7 @@ def _histograms(axes, values, labels, name):
     """Draws the density of one latent, a row for each label."""
     labels = np.zeros(len(values), int) if labels is None else labels
     known = np.unique(labels)
-    edges = np.linspace(values.min(), values.max() + 1e-6, _BINS + 1)
+    edges = _edges(values.astype(np.float64))
     counts = [np.histogram(values[labels == label], edges, density=True)[0] for label in known]
     tallest = max(count.max() for count in counts)
     for row, count in enumerate(counts):
@@ -124,3 +124,9 @@ def _histograms(axes, values, labels, name):
     axes.set_yticks(np.arange(len(known)), [str(label) for label in known])
     if len(known) == 1:
         axes.set_yticks([])
+
+
+def _edges(values):
+    """Returns edges of bins that hold all values, apart even where there is but one value."""
+    low, high = values.min(), values.max()
+    return np.linspace(low, high + 1e-6 * max(1.0, abs(low), abs(high)), _BINS + 1)

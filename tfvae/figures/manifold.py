@@ -35,9 +35,8 @@ class Manifold(GridFigure, name="manifold"):
         self.size = check_count("size", size)
         self.latents = check_latents(latents, most=2)
 
-    def applies_to(self, vae, dataset):
+    def _suits(self, vae):
         """Says whether the square is all of the latent space, with independent latents."""
-        del dataset
         return vae.latent_size == 2 and queries.has_quantiles(vae)
 
     def grid(self, vae, dataset, split, seed):

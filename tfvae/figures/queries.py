@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from tfvae.evaluation import activity
+from tfvae.figures.base import FigureError
 
 _ROWS = 500  # examples or codes that a network sees at once
 NUM_CODES = 10_000  # examples that speak for a split
@@ -35,9 +36,16 @@ def decode(vae, z):
 
 
 def quantiles(vae, u):
-    """Returns the prior's quantiles, `[*batch, latent_size]`, at u of the same shape in (0, 1)."""
+    """Returns the prior's quantiles, `[*batch, latent_size]`, at u of the same shape in (0, 1).
+
+    Raises:
+        FigureError: If the latents are dependent under the prior.
+    """
     u = np.asarray(u, np.float32)
-    z = np.asarray(vae.prior_layer.quantile(u.reshape(-1, u.shape[-1])))
+    try:
+        z = np.asarray(vae.prior_layer.quantile(u.reshape(-1, u.shape[-1])))
+    except ValueError as error:
+        raise FigureError(str(error)) from error
     return z.reshape(u.shape)
 
 
@@ -45,7 +53,7 @@ def has_quantiles(vae):
     """Says whether the latents are independent under the prior, so that it has quantiles."""
     try:
         quantiles(vae, np.full([1, vae.latent_size], 0.5))
-    except ValueError:
+    except FigureError:
         return False
     return True
 

@@ -24,6 +24,8 @@ class Samples(GridFigure, name="samples"):
         ValueError: If a count is not a positive int.
     """
 
+    num_needed = 0
+
     def __init__(self, *, rows=8, columns=8):
         self.rows = check_count("rows", rows)
         self.columns = check_count("columns", columns)

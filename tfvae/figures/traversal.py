@@ -3,7 +3,13 @@
 import numpy as np
 
 from tfvae.figures import grids, queries
-from tfvae.figures.base import GridFigure, check_count, check_latents, check_latents_of
+from tfvae.figures.base import (
+    FigureError,
+    GridFigure,
+    check_count,
+    check_latents,
+    check_latents_of,
+)
 
 _REACH = 3.0  # prior standard deviations to both sides
 
@@ -40,9 +46,8 @@ class Traversal(GridFigure, name="traversal"):
             )
         self.example = example
 
-    def applies_to(self, vae, dataset):
+    def _suits(self, vae):
         """Says whether the latents are independent under the prior."""
-        del dataset
         return queries.has_quantiles(vae)
 
     def grid(self, vae, dataset, split, seed):
@@ -72,7 +77,7 @@ class Traversal(GridFigure, name="traversal"):
             return queries.quantiles(vae, np.full([vae.latent_size], 0.5))
         x = queries.examples(dataset, split, self.example + 1)
         if len(x) <= self.example:
-            raise ValueError(
+            raise FigureError(
                 f"`example` is the index of one of the {len(x)} {split} examples, from 0 on. "
                 f"Received {self.example}."
             )

@@ -1,0 +1,79 @@
+"""The file that `--output` names: one rule for every program.
+
+Folders on the way to it are made, as those of runs and exports are. A file that is there is
+replaced only on request.
+"""
+
+import contextlib
+import pathlib
+
+from pipelines import cli
+from pipelines.cli import Failure, UsageError
+
+
+def check(name, suffixes, overwrite):
+    """Refuses a file that can't be written, before the work that would end there.
+
+    Args:
+        name: What `--output` gives.
+        suffixes: The endings that the program writes, each with its dot; the first is proposed.
+        overwrite: Whether a file that is there may be replaced.
+
+    Returns:
+        `pathlib.Path` of the file.
+
+    Raises:
+        UsageError: If it has another ending, is there already, or can't be written.
+    """
+    path = pathlib.Path(name)
+    if path.is_dir():
+        raise UsageError(
+            f"`--output` names a file. {path} is a directory. Write "
+            f"`--output {path / f'picture{suffixes[0]}'}`."
+        )
+    if path.suffix.lower() not in suffixes:
+        raise UsageError(
+            f"`--output` names a {' or a '.join(suffixes)} file. Received {name}. Write "
+            f"`--output {path.with_suffix(suffixes[0])}`."
+        )
+    if path.exists() and not overwrite:
+        raise UsageError(
+            f"`--output` names {path}, which exists. Choose another name, or add `--overwrite`."
+        )
+    check_place(path, "--output")
+    return path
+
+
+def check_place(path, option):
+    """Refuses a file whose folder can't be made or written.
+
+    A file is replaced and never written into, so it is the folder that counts.
+
+    Args:
+        path: `pathlib.Path` of the file.
+        option: Name of the option that gave it.
+
+    Raises:
+        UsageError: If it is so.
+    """
+    cli.check_writable(path.parent if path.exists() else path, option)
+
+
+@contextlib.contextmanager
+def writing(path):
+    """Makes the folder of a file that the block writes, and turns its errors into a message.
+
+    Args:
+        path: `pathlib.Path` of the file.
+
+    Raises:
+        Failure: If the folder or the file can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise Failure(
+            f"{path} can't be written: {error.strerror or error}. Choose another place with "
+            f"`--output`."
+        ) from error
