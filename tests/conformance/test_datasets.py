@@ -62,6 +62,40 @@ def test_splits_share_no_example(dataset):
     assert len(set(rows)) == len(rows)
 
 
+def test_values_lie_in_the_range_that_is_said(dataset):
+    low, high = dataset.value_range()
+    everything = [_examples(dataset.split(name, 100)) for name in dataset.splits]
+    assert low == pytest.approx(min(x.min() for x in everything), rel=1e-6)
+    assert high == pytest.approx(max(x.max() for x in everything), rel=1e-6)
+
+
+def test_the_fingerprint_is_that_of_the_data(dataset):
+    again = components.build(cases.base("datasets"), str(dataset.spec))
+    assert again.fingerprint() == dataset.fingerprint()
+    assert len(dataset.fingerprint()) == 64
+
+
+def test_an_example_has_the_same_noise_however_the_source_is_divided(dataset):
+    options = dataset.spec.options
+    if options.get("binarize") != "static" or "seed" not in options:
+        return
+    rows = []
+    for seed in (0, 1):
+        spec = components.Spec(dataset.member_name, {**options, "seed": seed})
+        if dataset.member_name == "synthetic":
+            return  # its data follow from the seed
+        other = components.build(cases.base("datasets"), spec)
+        rows.append(_rows(np.concatenate([_examples(other.split(s, 9)) for s in other.splits])))
+    assert rows[0] == rows[1]
+
+
+def test_a_batch_larger_than_the_training_split_is_refused(dataset):
+    num = dataset.num_examples("train")
+    with pytest.raises(ValueError, match=f"Choose `--batch-size {num}` or less"):
+        dataset.training(num + 1)
+    assert dataset.training(num).element_spec.shape[1:] == dataset.event_shape
+
+
 def test_labels_are_ints_one_for_each_example(dataset):
     for name in dataset.splits:
         labels = dataset.labels(name)

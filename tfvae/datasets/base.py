@@ -8,21 +8,37 @@ from tfvae import components
 class Dataset(components.Component, abc.ABC):
     """Data with named splits that share no example.
 
-    A member sets `event_shape` and overrides `_split` and `num_examples`, and `labels` where the
-    data has them. Constructing a member checks that its files are there and whole.
+    A member sets `event_shape` and overrides `_split`, `_training`, `num_examples`,
+    `value_range` and `fingerprint`, and `labels` where the data has them; `stored.StoredDataset`
+    does all of it for examples in arrays. Constructing a member checks that its files are there
+    and whole.
 
     Attributes:
         event_shape: Shape of one example, a tuple of ints.
         splits: Names of the splits: always "train" and "validation", and "test" where there is
             one that training never sees.
+        notes: Sentences on what was done to the data on the way in: what was rescaled, cast,
+            resized or left out, and how often. Programs show them.
+        transform: How rows as they came map to examples, a `tfvae.transforms.Columns`, where
+            examples are other than the rows; or None. A model carries it into its exports.
     """
 
     event_shape: tuple[int, ...]
     splits: tuple[str, ...] = ("train", "validation", "test")
+    notes: tuple[str, ...] = ()
+    transform = None
 
     @abc.abstractmethod
     def num_examples(self, split):
         """Returns how many examples a split holds."""
+
+    @abc.abstractmethod
+    def value_range(self):
+        """Returns the least and the greatest value of all examples, two floats."""
+
+    @abc.abstractmethod
+    def fingerprint(self):
+        """Returns a hexadecimal digest of the examples of all splits and of their order."""
 
     @abc.abstractmethod
     def _split(self, name, batch_size):
@@ -63,9 +79,15 @@ class Dataset(components.Component, abc.ABC):
             `steps_per_epoch=dataset.steps_per_epoch(batch_size)`.
 
         Raises:
-            ValueError: If the batch size is not positive.
+            ValueError: If the batch size is not positive, or the split is smaller than a batch.
         """
         self._check_batch_size(batch_size)
+        if batch_size > self.num_examples("train"):
+            raise ValueError(
+                f"A batch is drawn from the training split, so it is no larger. Received "
+                f"batch_size={batch_size} for the {self.num_examples('train')} training examples "
+                f"of `{self.spec}`. Choose `--batch-size {self.num_examples('train')}` or less."
+            )
         return self._training(batch_size, seed, start_epoch)
 
     def steps_per_epoch(self, batch_size):

@@ -26,23 +26,25 @@ def check_mode(mode):
     return mode
 
 
-def fixed(images, mode, start):
+def fixed(images, mode, places):
     """Prepares images once, with noise that depends on an image's place in the data alone.
 
     Args:
-        images: uint8 NumPy array `[num, *event]`.
+        images: NumPy array `[num, *event]`, uint8 levels of 0 to 255 or float32 in [0, 1].
         mode: One of `MODES`.
-        start: Place of the first image in the whole data, so that splits draw apart.
+        places: Place of each image in the whole data, ints `[num]`, so that splits draw apart.
 
     Returns:
         float32 NumPy array `[num, *event]`.
     """
+    levels = images.dtype == np.uint8
     if mode == "none":
-        return images.astype(np.float32) / np.float32(255)
+        return images.astype(np.float32) / np.float32(255) if levels else images
     if mode == "threshold":
-        return (images >= 128).astype(np.float32)
+        return (images >= (128 if levels else 0.5)).astype(np.float32)
+    places = np.asarray(places, np.int32)
     chunks = [
-        _draw(tf.constant(images[i : i + _CHUNK]), tf.constant(start + i)).numpy()
+        _draw(tf.constant(images[i : i + _CHUNK]), tf.constant(places[i : i + _CHUNK])).numpy()
         for i in range(0, len(images), _CHUNK)
     ]
     return np.concatenate(chunks)
@@ -54,7 +56,7 @@ def fresh(images, seed):
     16 random bits decide a pixel, so its probability is exact to 2**-17.
 
     Args:
-        images: uint8 tensor `[batch, *event]`.
+        images: Tensor `[batch, *event]`, uint8 levels of 0 to 255 or float32 in [0, 1].
         seed: int32 `[2]`.
 
     Returns:
@@ -64,13 +66,17 @@ def fresh(images, seed):
     num_words = (tf.size(flat) + 1) // 2
     words = tf.random.stateless_uniform([num_words], seed, None, None, tf.uint32)
     bits = tf.reshape(tf.bitcast(words, tf.uint16), [-1])[: tf.size(flat)]
-    # bits / 2**16 < pixel / 255, in whole numbers.
-    on = tf.cast(bits, tf.int32) * 255 < tf.cast(flat, tf.int32) * 65536
+    if images.dtype == tf.uint8:
+        # bits / 2**16 < pixel / 255, in whole numbers.
+        on = tf.cast(bits, tf.int32) * 255 < tf.cast(flat, tf.int32) * 65536
+    else:
+        on = tf.cast(bits, tf.float32) < flat * 65536
     return tf.reshape(tf.cast(on, tf.float32), tf.shape(images))
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _draw(images, start):
-    seeds = noise.row_seeds(noise.seed_of(_STATIC_SEED), tf.shape(images)[0], start)
+def _draw(images, places):
+    seeds = noise.fold_in(noise.seed_of(_STATIC_SEED), places)
     u = noise.uniform(seeds, tuple(images.shape[1:]))
-    return tf.cast(u * 255 < tf.cast(images, tf.float32), tf.float32)
+    full = 255.0 if images.dtype == tf.uint8 else 1.0
+    return tf.cast(u * full < tf.cast(images, tf.float32), tf.float32)

@@ -1,0 +1,71 @@
+"""Small files of data for the laws: written once, the same each time.
+
+They lie in pytest's cache folder, which git ignores, under a name that changes with this file.
+"""
+
+import gzip
+import hashlib
+import pathlib
+import shutil
+import struct
+import tempfile
+
+import numpy as np
+
+_ROOT = pathlib.Path(__file__).parents[1] / ".pytest_cache"
+_NUM = 60
+
+
+def folder():
+    """Returns the folder of the files, after writing them if need be."""
+    digest = hashlib.sha256(pathlib.Path(__file__).read_bytes()).hexdigest()[:12]
+    path = _ROOT / f"samples-{digest}"
+    if not path.is_dir():
+        _ROOT.mkdir(exist_ok=True)
+        fresh = pathlib.Path(tempfile.mkdtemp(dir=_ROOT))
+        for write in _WRITERS:
+            write(fresh)
+        try:
+            fresh.rename(path)
+        except OSError:  # another process was faster
+            shutil.rmtree(fresh)
+    return path
+
+
+def idx(array):
+    """Returns a uint8 array in the IDX form."""
+    header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}i", *array.shape)
+    return header + array.tobytes()
+
+
+def pictures(num=_NUM, shape=(6, 5)):
+    """Returns uint8 images that all differ."""
+    rng = np.random.default_rng(1)
+    return rng.integers(0, 256, (num, *shape), np.uint8)
+
+
+def _write_arrays(place):
+    rng = np.random.default_rng(0)
+    np.save(place / "grey.npy", pictures())
+    np.savez(place / "both.npz", x=rng.normal(size=(_NUM, 3)), y=np.arange(_NUM) % 4)
+
+
+def _write_hdf5(place):
+    import h5py
+
+    with h5py.File(place / "colour.h5", "w") as file:
+        file["pictures/x"] = pictures(shape=(4, 6, 3))
+        file["pictures/y"] = np.arange(_NUM) % 3
+
+
+def _write_idx(place):
+    (place / "idx").mkdir()
+    for name, num in (("train", _NUM), ("t10k", 20)):
+        images = pictures(_NUM + 20)[-num:] if name == "t10k" else pictures(_NUM + 20)[:num]
+        labels = (np.arange(num) % 10).astype(np.uint8)
+        (place / "idx" / f"{name}-images-idx3-ubyte").write_bytes(idx(images))
+        with gzip.open(place / "idx" / f"{name}-labels-idx1-ubyte.gz", "wb") as file:
+            file.write(idx(labels))
+
+
+_WRITERS = (_write_arrays, _write_hdf5, _write_idx)
