@@ -91,7 +91,7 @@ def _train(vae, dataset, run, options):
     from tfvae.training.loop import train
 
     numbers = {key: options[key] for key in ("epochs", "batch_size", "learning_rate", "seed")}
-    print(_headline(vae, dataset, run, options), flush=True)
+    print("\n".join([*dataset.notes, _headline(vae, dataset, run, options)]), flush=True)
     began = time.monotonic()
     try:
         done, damaged = train(vae, dataset, run, **numbers)

@@ -11,6 +11,7 @@ import struct
 import tempfile
 
 import numpy as np
+from PIL import Image
 
 _ROOT = pathlib.Path(__file__).parents[1] / ".pytest_cache"
 _NUM = 60
@@ -68,4 +69,26 @@ def _write_idx(place):
             file.write(idx(labels))
 
 
-_WRITERS = (_write_arrays, _write_hdf5, _write_idx)
+def write_photos(place, num, corrupt=True):
+    """Renders colour photographs of different sizes and kinds of file, one of them cut short."""
+    rng = np.random.default_rng(2)
+    for number in range(num):
+        height, width = rng.integers(20, 40, 2)
+        y, x = np.mgrid[:height, :width] / 20
+        waves = [np.sin(x * a + y * b + c) for a, b, c in rng.uniform(0, 3, (3, 3))]
+        picture = (127 * (1 + np.stack(waves, axis=-1))).astype(np.uint8)
+        suffix = (".png", ".jpg", ".webp", ".bmp")[number % 4]
+        path = place / "abc"[number % 3] / f"{number:02}{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(path)
+    if corrupt:
+        path = place / "b" / "13.jpg"
+        path.write_bytes(path.read_bytes()[:300])
+        (place / "readme.txt").write_text("photographs")
+
+
+def _write_photos(place):
+    write_photos(place / "photos", 24)
+
+
+_WRITERS = (_write_photos, _write_arrays, _write_hdf5, _write_idx)

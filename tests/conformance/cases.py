@@ -29,6 +29,10 @@ EXAMPLES = {
             f"arrays(path='{_SAMPLES}/grey.npy', map_file=True, binarize='dynamic')",
             f"arrays(path='{_SAMPLES}/colour.h5', key='pictures/x', map_file=True)",
         ],
+        "images": [
+            f"images(path='{_SAMPLES}/photos', size=(6, 5))",
+            f"images(path='{_SAMPLES}/photos', size=6, channels=1, binarize='dynamic', test=0)",
+        ],
         "idx": [f"idx(path='{_SAMPLES}/idx')"],
         "mnist": [
             f"mnist(binarize={mode!r}, validation=50, limit=40)"
@@ -121,6 +125,7 @@ def _binarized_anew(options):
 DATASETS = {
     "arrays": _binarized_anew,
     "digits": _binarized_anew,
+    "images": _binarized_anew,
     "idx": _binarized_anew,
     "mnist": _binarized_anew,
     "synthetic": _binarized_anew,

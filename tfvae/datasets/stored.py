@@ -42,7 +42,8 @@ class Part:
         examples = self.examples.take(indices) if on_disk else self.examples[indices]
         labels = None if self.labels is None else self.labels[indices]
         places = None if self.places is None else self.places[indices]
-        return dataclasses.replace(self, examples=examples, labels=labels, places=places)
+        rows = np.arange(len(self.examples))[indices]
+        return Part(examples, labels, self.name, lambda index: self.where(rows[index]), places)
 
 
 class StoredDataset(Dataset):
