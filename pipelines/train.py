@@ -58,6 +58,7 @@ def _build(options):
         options["latent_size"],
         **{part: options[part] for part in _PARTS},
         seed=options["seed"],
+        transform=dataset.transform,
     )
     x = next(iter(dataset.training(options["batch_size"], options["seed"])))
     vae.likelihood_layer.check_data(x.numpy())

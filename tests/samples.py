@@ -87,8 +87,50 @@ def write_photos(place, num, corrupt=True):
         (place / "readme.txt").write_text("photographs")
 
 
+def write_table(path, num=120):
+    """Writes a CSV file with whole numbers, numbers and two kinds of categories."""
+    rng = np.random.default_rng(3)
+    lines = ["age,height,city,member"]
+    for _ in range(num):
+        age = rng.integers(18, 80)
+        height = rng.normal(1.4 + age / 200, 0.1)
+        city = rng.choice(["Rome", "Bern", "Oslo"])
+        lines.append(f"{age},{height:.2f},{city},{'true' if age > 40 else 'false'}")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def write_records(path, records, compression=""):
+    """Writes dicts of bytes, lists of ints and lists of floats as `tf.train.Example`."""
+    import tensorflow as tf
+
+    with tf.io.TFRecordWriter(str(path), compression) as writer:
+        for record in records:
+            features = tf.train.Features(feature={k: _feature(v) for k, v in record.items()})
+            writer.write(tf.train.Example(features=features).SerializeToString())
+
+
+def _feature(value):
+    import tensorflow as tf
+
+    if isinstance(value, bytes):
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+    if isinstance(value[0], int):
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=value))
+    return tf.train.Feature(float_list=tf.train.FloatList(value=value))
+
+
+def _write_shards(place):
+    records = [{"x": p.tobytes(), "y": [i % 3]} for i, p in enumerate(pictures())]
+    for shard in range(2):
+        write_records(place / f"x-{shard}.tfrecord", records[shard::2], "GZIP")
+
+
+def _write_tables(place):
+    write_table(place / "people.csv")
+
+
 def _write_photos(place):
     write_photos(place / "photos", 24)
 
 
-_WRITERS = (_write_photos, _write_arrays, _write_hdf5, _write_idx)
+_WRITERS = (_write_shards, _write_photos, _write_tables, _write_arrays, _write_hdf5, _write_idx)

@@ -123,7 +123,7 @@ def test_copies_are_counted_and_kept_in_one_split(place):
     np.save("x.npy", x)
     dataset = build("arrays(path='x.npy', validation=0.2)")
     assert dataset.notes == (
-        "The array x.npy: 20 examples are copies of others; equal ones stay in one split.",
+        "The array x.npy: 20 of 40 examples are copies; equal ones stay in one split.",
     )
     copies = dataset.num_copies()
     assert sum(n for key, n in copies.items() if isinstance(key, str)) == 20

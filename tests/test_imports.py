@@ -18,6 +18,7 @@ LEAVES = (
     "tfvae.components",
     "tfvae.noise",
     "tfvae.distributions",
+    "tfvae.transforms",
     "tfvae.evaluation.activity",  # NumPy alone: figures choose the latents they show by it
 )
 MODEL = "tfvae.vae"

@@ -46,6 +46,14 @@ EXAMPLES = {
                 for mode in ("none", "threshold", "static", "dynamic")
             ),
         ],
+        "table": [
+            f"table(path='{_SAMPLES}/people.csv')",
+            f"table(path='{_SAMPLES}/people.csv', columns=('height', 'age'), test=0)",
+        ],
+        "tfrecord": [
+            f"tfrecord(pattern='{_SAMPLES}/x-*.tfrecord', features={{'x': 'uint8[6,5,1]'}}, "
+            f"label='y')",
+        ],
     },
     "distribution_layers": {},
     "networks": {
@@ -129,6 +137,8 @@ DATASETS = {
     "idx": _binarized_anew,
     "mnist": _binarized_anew,
     "synthetic": _binarized_anew,
+    "table": lambda options: False,
+    "tfrecord": _binarized_anew,
 }
 
 #: Whether the expected bound, with default options, is log p(x) at the exact posterior.

@@ -62,6 +62,15 @@ class StoredDataset(Dataset):
             shares: `splits.Shares`.
             **kwargs: As of `_hold`.
         """
+        splits, notes = self._parted(parts, shares)
+        self._hold(splits, **{**kwargs, "notes": (*kwargs.get("notes", ()), *notes)})
+
+    def _parted(self, parts, shares):
+        """Does the first half of `_divide`.
+
+        Returns:
+            Dict of the name of a split to its `Part`, and notes.
+        """
         for part in parts.values():
             _check_part(part)
             values.scan(part.examples, part.name, part.where)
@@ -69,10 +78,8 @@ class StoredDataset(Dataset):
         train = parts["train"]
         first = twins(values.digests(train.examples))
         found = shares.divide(first, "validation" in parts, "test" in parts, train.name)
-        self._hold(
-            {**{split: train.take(rows) for split, rows in found.items()}, **_others(parts)},
-            **{**kwargs, "notes": (*kwargs.get("notes", ()), *_on_copies(first, train.name))},
-        )
+        splits = {**{split: train.take(rows) for split, rows in found.items()}, **_others(parts)}
+        return splits, _on_copies(first, train.name)
 
     def _hold(self, splits, *, binarize="none", notes=(), transform=None):
         """Takes over the examples of each split.
@@ -238,4 +245,6 @@ def _on_copies(first, name):
     copies = int((first != np.arange(len(first))).sum())
     if not copies:
         return ()
-    return (f"{name}: {copies:,} examples are copies of others; equal ones stay in one split.",)
+    return (
+        f"{name}: {copies:,} of {len(first):,} examples are copies; equal ones stay in one split.",
+    )
