@@ -3,8 +3,10 @@
 They lie in pytest's cache folder, which git ignores, under a name that changes with this file.
 """
 
+import contextlib
 import gzip
 import hashlib
+import os
 import pathlib
 import shutil
 import struct
@@ -125,6 +127,62 @@ def _write_shards(place):
         write_records(place / f"x-{shard}.tfrecord", records[shard::2], "GZIP")
 
 
+def write_tfds(place):
+    """Prepares a set of TensorFlow Datasets, `tiny`, with pictures, labels and vectors."""
+    import tensorflow as tf
+
+    from tfvae.datasets import prepared
+
+    tfds = prepared.load()
+
+    def data(begin, end):
+        columns = {
+            "image": pictures(80)[begin:end, ..., np.newaxis],
+            "label": np.arange(begin, end) % 3,
+            "v": np.random.default_rng(begin).normal(size=(end - begin, 3)).astype(np.float32),
+        }
+        return tf.data.Dataset.from_tensor_slices(columns)
+
+    with contextlib.ExitStack() as stack:
+        nowhere = stack.enter_context(open(os.devnull, "w"))
+        with contextlib.redirect_stderr(nowhere), contextlib.redirect_stdout(nowhere):
+            tfds.dataset_builders.store_as_tfds_dataset(
+                name="tiny",
+                version="1.0.0",
+                data_dir=place,
+                features=tfds.features.FeaturesDict(
+                    {
+                        "image": tfds.features.Image(shape=(6, 5, 1)),
+                        "label": tfds.features.ClassLabel(num_classes=3),
+                        "v": tfds.features.Tensor(shape=(3,), dtype=np.float32),
+                    }
+                ),
+                split_datasets={"train": data(0, 60), "test": data(60, 80)},
+                disable_shuffling=True,
+            )
+
+
+BUILDER = """
+import numpy as np
+import tensorflow_datasets as tfds
+
+
+class Counted(tfds.core.GeneratorBasedBuilder):
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        vector = tfds.features.Tensor(shape=(4,), dtype=np.float32)
+        return self.dataset_info_from_configs(features=tfds.features.FeaturesDict({"x": vector}))
+
+    def _split_generators(self, manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        for i in range(30):
+            yield i, {"x": np.arange(4, dtype=np.float32) * i + i}
+"""
+
+
 def _write_tables(place):
     write_table(place / "people.csv")
 
@@ -133,4 +191,12 @@ def _write_photos(place):
     write_photos(place / "photos", 24)
 
 
-_WRITERS = (_write_shards, _write_photos, _write_tables, _write_arrays, _write_hdf5, _write_idx)
+_WRITERS = (
+    write_tfds,
+    _write_shards,
+    _write_photos,
+    _write_tables,
+    _write_arrays,
+    _write_hdf5,
+    _write_idx,
+)

@@ -120,14 +120,14 @@ def test_features_that_the_records_lack_are_refused(features, message, place):
     assert message in refused(f"tfrecord(pattern='x.tfrecord', features={features})")
 
 
-@pytest.mark.parametrize("compression", ["", "GZIP"])
-def test_a_damaged_shard_is_named(compression, place):
+@pytest.mark.parametrize(("compression", "cut"), [("", 3), ("", 30), ("GZIP", 3)])
+def test_a_damaged_shard_is_named(compression, cut, place):
     records = [{"x": p.tobytes()} for p in PICTURES]
     samples.write_records("x-0.tfrecord", records, compression)
     data = (place / "x-0.tfrecord").read_bytes()
-    (place / "x-1.tfrecord").write_bytes(data[:-5])
+    (place / "x-1.tfrecord").write_bytes(data[: len(data) * 2 // 3 + cut])
     message = refused("tfrecord(pattern='x-*.tfrecord', features={'x': 'uint8[6,5,1]'})")
-    assert message.startswith("The data file x-1.tfrecord is damaged: record 0 or one of the 256")
+    assert message.startswith("The data file x-1.tfrecord is damaged: ")
 
 
 def test_what_is_no_record_is_refused(place):

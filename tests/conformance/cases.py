@@ -50,6 +50,10 @@ EXAMPLES = {
             f"table(path='{_SAMPLES}/people.csv')",
             f"table(path='{_SAMPLES}/people.csv', columns=('height', 'age'), test=0)",
         ],
+        "tfds": [
+            f"tfds(name='tiny', data_dir='{_SAMPLES}', binarize='dynamic')",
+            f"tfds(name='tiny', data_dir='{_SAMPLES}', key='v')",
+        ],
         "tfrecord": [
             f"tfrecord(pattern='{_SAMPLES}/x-*.tfrecord', features={{'x': 'uint8[6,5,1]'}}, "
             f"label='y')",
@@ -138,6 +142,7 @@ DATASETS = {
     "mnist": _binarized_anew,
     "synthetic": _binarized_anew,
     "table": lambda options: False,
+    "tfds": _binarized_anew,
     "tfrecord": _binarized_anew,
 }
 

@@ -63,8 +63,8 @@ class Images(StoredDataset, name="images"):
         seed=0,
     ):
         shares = Shares(validation, test, seed)
-        size = _check_size(size)
-        _check_channels(channels)
+        size = pictures.check_size(size)
+        pictures.check_channels(channels)
         _check_max_bad(max_bad)
         binarization.check_mode(binarize)
         folder = files.existing(path, folder=True)
@@ -187,23 +187,6 @@ def _too_many(bad, most, num, folder):
         f"{len(bad)} of the {num} pictures in {folder} can't be read, and `max_bad` allows {most}: "
         f"{_named(bad)}. Repair or remove them, or allow more, as in `max_bad={len(bad)}`."
     )
-
-
-def _check_size(size):
-    sides = tuple(size) if isinstance(size, list | tuple) else (size, size)
-    if len(sides) != 2 or any(type(side) is not int or side < 1 for side in sides):
-        raise ValueError(
-            f"`size` is a side in pixels, such as 64, or (height, width). Received {size!r}."
-        )
-    return sides
-
-
-def _check_channels(channels):
-    if type(channels) is not int or channels not in pictures.MODES:
-        raise ValueError(
-            f"`channels` is 1 for grey, 2 for grey and opacity, 3 for RGB or 4 for RGB and "
-            f"opacity. Received {channels!r}."
-        )
 
 
 def _check_max_bad(max_bad):

@@ -48,6 +48,42 @@ def decode(path, size, channels):
         raise UnreadableError(reason.rstrip(".")) from error
 
 
+def fit(array, size, channels):
+    """Does the same for a picture in an array, uint8 `[height, width, 1, 2, 3 or 4]`.
+
+    Raises:
+        ValueError: If the array is no picture.
+    """
+    array = np.asarray(array)
+    if array.ndim != 3 or array.shape[-1] not in MODES or array.dtype != np.uint8:
+        raise ValueError(
+            f"Pictures that are resized are uint8 [height, width, 1 to 4]. Received {array.dtype} "
+            f"{list(array.shape)}. Leave `size` out."
+        )
+    done: set = set()
+    image = Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
+    return _fitted(image, image.size, size, channels, done), done
+
+
+def check_size(size):
+    """Returns the option `size` as (height, width)."""
+    sides = tuple(size) if isinstance(size, list | tuple) else (size, size)
+    if len(sides) != 2 or any(type(side) is not int or side < 1 for side in sides):
+        raise ValueError(
+            f"`size` is a side in pixels, such as 64, or (height, width). Received {size!r}."
+        )
+    return sides
+
+
+def check_channels(channels):
+    """Refuses a number of channels that no picture has."""
+    if type(channels) is not int or channels not in MODES:
+        raise ValueError(
+            f"`channels` is 1 for grey, 2 for grey and opacity, 3 for RGB or 4 for RGB and "
+            f"opacity. Received {channels!r}."
+        )
+
+
 def _looked_at(image, path):
     """Returns what is lost before the picture is decoded."""
     done = set()

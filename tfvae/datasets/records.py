@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfvae.datasets import files
 
 _BATCH = 256
+_FRAME = 16  # bytes around each message
 _FORM = re.compile(r"(?P<kind>[a-z]+[0-9]*)\[(?P<shape>[0-9, ]*)\]")
 _COMPRESSION = {"gzip": "GZIP", "zlib": "ZLIB", "none": ""}
 _ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
@@ -68,15 +69,19 @@ def read(path, parser, compression):
         ValueError: If the file is damaged, or a record lacks a feature or has another form.
     """
     kind = _found_compression(path) if compression is None else _COMPRESSION[compression]
-    start = 0
+    start, num_bytes = 0, 0
     try:
         for batch in tf.data.TFRecordDataset(str(path), kind).batch(_BATCH):
             yield _parsed(batch, parser, path, start)
             start += len(batch)
+            num_bytes += sum(_FRAME + len(message) for message in batch.numpy())
     except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
         raise ValueError(
             files.damaged(path, f"record {start} or one of the {_BATCH} after it, {error.message}")
         ) from error
+
+    if kind == "" and num_bytes != path.stat().st_size:  # which TensorFlow passes over
+        raise ValueError(files.damaged(path, f"it ends within the head of record {start}"))
 
 
 def _parsed(batch, parser, path, start):
