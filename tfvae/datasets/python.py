@@ -1,6 +1,7 @@
 """Data that Python code holds: arrays, `tf.data` pipelines and generators."""
 
 import itertools
+import os
 
 import numpy as np
 
@@ -19,7 +20,7 @@ class FromPython(StoredDataset):
     Args:
         data: NumPy array `[num, *event]`; or a `tf.data.Dataset`, an iterable or a function that
             returns one, of examples `[*event]` or of pairs (example, int label); or a dict of
-            "train", "validation" and "test" to such data, of which those but "train" may be missing.
+            "train", and of "validation" and "test" where they are there, to such data.
         labels: Ints `[num]` for an array, a dict of them for a dict, or None.
         batched: Whether pipelines and iterables yield batches of examples.
         cache: Folder in which to gather pipelines and iterables; None gathers in memory. What is
@@ -96,13 +97,10 @@ def _gathered(batched, cache):
                 dtypes.append(block.dtype)
                 has_labels.append(tags is not None)
                 values.check_whole(block, name)
-                tags = np.zeros(len(block)) if tags is None else tags
-                yield values.stored(block, scale), tags
+                yield values.stored(block, scale), np.zeros(len(block)) if tags is None else tags
 
         # No stamp says whether code yields the same again, so no cache is ever found again.
-        found = gather(
-            blocks, cache=cache, key=[name, id(data), np.random.bytes(8).hex()], name=name
-        )
+        found = gather(blocks, cache=cache, key=[name, os.urandom(8).hex()], name=name)
         labels = np.asarray(found.tags) if all(has_labels) else None
         return Part(found.examples, labels, name), dtypes[0]
 

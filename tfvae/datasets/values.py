@@ -89,7 +89,7 @@ def scan(examples, name, where):
         raise ValueError(_not_finite(bad, name, where))
     if low == high and len(examples) > 1:
         raise ValueError(
-            f"{name} is constant: every value is {low:g}, so there is nothing to learn. Check "
+            f"{name} is constant: every value is {low + 0:g}, so there is nothing to learn. Check "
             f"that it is the right file and key."
         )
     return float(low), float(high)
