@@ -1,14 +1,12 @@
 """Publish a trained run as an encoder and a decoder: `python -m pipelines.export RUN`."""
 
 import pathlib
-import zipfile
 
 import tfvae
 from pipelines import cli, runs
-from pipelines.cli import Failure
+from pipelines.cli import Failure, UsageError
 from tfvae import components
-
-FORMATS = ("saved_model", "litert")
+from tfvae.exporters.base import FORMATS, ExportError
 
 _DESCRIPTION = """\
 Publish a trained run as an encoder and a decoder that run alone, under the next version.
@@ -27,9 +25,9 @@ def main(argv):
     given = _make_parser().parse_args(argv)
     run = runs.open_run(given.run)
     directory = pathlib.Path(given.output or default_directory(run.options["dataset"]))
-    cli.check_writable(directory, "--output")
+    check_directory(directory, "--output")
     cli.load_tensorflow()
-    publish(_load(run), directory, tuple(given.format or FORMATS))
+    publish(run.model(), directory, tuple(given.format or FORMATS))
 
 
 def default_directory(dataset):
@@ -40,6 +38,24 @@ def default_directory(dataset):
         'exported/mnist'
     """
     return f"exported/{components.read(dataset).name}"
+
+
+def check_directory(directory, option):
+    """Refuses a place where nothing can be published, before the work that would end there.
+
+    Args:
+        directory: `pathlib.Path` of a directory that need not exist yet.
+        option: Name of the option that gave it.
+
+    Raises:
+        UsageError: If it can't be written, or isn't a directory.
+    """
+    if directory.exists() and not directory.is_dir():
+        raise UsageError(
+            f"`{option}` names a directory to publish in. {directory} is a file. Choose another "
+            f"place, such as exported/mnist."
+        )
+    cli.check_writable(directory, option)
 
 
 def publish(vae, directory, formats=FORMATS):
@@ -56,8 +72,6 @@ def publish(vae, directory, formats=FORMATS):
     Raises:
         Failure: If the export can't be written, or computes something else than the model.
     """
-    from tfvae.exporters.base import ExportError
-
     try:
         publication = tfvae.export(vae, directory, formats)
     except ExportError as error:
@@ -87,18 +101,6 @@ def _make_parser():
 def _listing():
     formats = components.members("exporters").values()
     return "formats:\n" + "\n".join(f"  {member}\n      {member.summary}" for member in formats)
-
-
-def _load(run):
-    """Returns the model of a run."""
-    try:
-        return run.model()
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise Failure(
-            f"The model of {run.directory} can't be loaded: {reason} Restore "
-            f"{run.directory / runs.MODEL}, or train again."
-        ) from error
 
 
 def _report(publication):

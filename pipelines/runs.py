@@ -3,8 +3,9 @@
 import dataclasses
 import json
 import pathlib
+import zipfile
 
-from pipelines.cli import UsageError, usage
+from pipelines.cli import Failure, UsageError, usage
 
 OPTIONS = "options.json"
 MODEL = "model.keras"
@@ -23,12 +24,23 @@ class Run:
     options: dict
 
     def model(self):
-        """Returns the trained `VAE`."""
+        """Returns the trained `VAE`.
+
+        Raises:
+            Failure: If the file is damaged.
+        """
         import keras
 
         import tfvae.vae  # noqa: F401 - registers the class with Keras
 
-        return keras.models.load_model(self.directory / MODEL)
+        try:
+            return keras.models.load_model(self.directory / MODEL)
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise Failure(
+                f"The model of {self.directory} can't be loaded: {reason} Restore "
+                f"{self.directory / MODEL}, or train again."
+            ) from error
 
     def dataset(self):
         """Returns the `Dataset` it was trained on."""

@@ -9,6 +9,7 @@ import time
 import tfvae
 from pipelines import cli, commands
 from pipelines.cli import Failure, UsageError, usage
+from pipelines.export import check_directory, default_directory, publish
 from pipelines.runs import MODEL, OPTIONS
 from tfvae import components
 
@@ -25,7 +26,11 @@ def main(argv):
     options = commands.resolve(given)
     name = components.read(options["dataset"]).name
     run = pathlib.Path(given.run) if given.run else None
-    export = None if given.no_export else pathlib.Path(given.export or f"exported/{name}")
+    export = (
+        None
+        if given.no_export
+        else pathlib.Path(given.export or default_directory(options["dataset"]))
+    )
     _check_places(run, export, given.resume)
     cli.load_tensorflow()
     with usage():
@@ -43,9 +48,9 @@ def _check_places(run, export, resume):
             f"`--run` names a new directory, and {run} exists. Choose another name, or go on "
             f"with it by adding `--resume`."
         )
-    for place, flag in ((run or pathlib.Path("runs/new"), "--run"), (export, "--export")):
-        if place is not None:
-            cli.check_writable(place, flag)
+    cli.check_writable(run or pathlib.Path("runs/new"), "--run")
+    if export is not None:
+        check_directory(export, "--export")
 
 
 def _build(options):
@@ -123,8 +128,6 @@ def _finish(vae, dataset, run, options, export):
     for path in gallery.write_all(pictures, run / FOLDER):
         print(f"Figure: {path}")
     if export is not None:
-        from pipelines.export import publish
-
         publish(vae, export)
     print(f"Watch the curves: tensorboard --logdir {run.parent}")
 

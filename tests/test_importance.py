@@ -75,10 +75,10 @@ def test_the_estimate_converges_to_the_likelihood(linear_gaussian, off):
     np.testing.assert_allclose(estimate, linear_gaussian.log_prob, atol=0.1)
 
 
-@pytest.mark.parametrize("rows", [1, 15, 50])
+@pytest.mark.parametrize("rows", [1, 10, 100])
 def test_chunks_do_not_change_the_estimate(linear_gaussian, off, monkeypatch, rows):
     x = linear_gaussian.x
-    whole = importance.log_likelihood(off, x, seeds_for(x), 10)
+    whole = importance.log_likelihood(off, x, seeds_for(x), 5)
     chunks = []
 
     def log_sum_weights(*arguments):
@@ -89,10 +89,10 @@ def test_chunks_do_not_change_the_estimate(linear_gaussian, off, monkeypatch, ro
     python = importance._log_sum_weights.python_function  # without XLA
     monkeypatch.setattr(importance, "_log_sum_weights", log_sum_weights)
     monkeypatch.setattr(importance, "_ROWS", rows)
-    estimate = importance.log_likelihood(off, x, seeds_for(x), 10)
-    assert [index for chunk in chunks for index in chunk] == list(range(10))
-    assert max(map(len, chunks)) == max(1, min(10, rows // 5))
-    # The same ten weights, added up in another order.
+    estimate = importance.log_likelihood(off, x, seeds_for(x), 5)
+    assert [index for chunk in chunks for index in chunk] == list(range(5))
+    assert max(map(len, chunks)) == max(1, min(5, rows // 5))
+    # The same five weights, added up in another order.
     np.testing.assert_allclose(estimate, whole, rtol=1e-5, atol=1e-5)
 
 

@@ -109,6 +109,15 @@ def test_generated_codes_are_draws_of_the_prior(vae):
     assert np.all(np.abs(z.var(axis=0) - 1) < 5 * (2 / 20_000) ** 0.5)
 
 
+def test_a_generated_example_has_noise_of_its_own_beside_that_of_its_code():
+    vae = VAE((2,), 2, network="mlp(hidden=())", likelihood="normal")
+    vae.decoder.set_weights([np.zeros((2, 4)), np.zeros(4)])  # p(x|z) = N(0, 1)
+    drawn = vae.generate(noise.row_seeds(noise.seed_of(0), 20_000))
+    for i, j in np.ndindex(2, 2):
+        correlation = np.corrcoef(drawn["z"][:, i], drawn["x"][:, j])[0, 1]
+        assert abs(correlation) < 5 / 20_000**0.5  # five standard errors
+
+
 # As a bound and an estimate.
 
 

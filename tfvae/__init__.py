@@ -34,5 +34,5 @@ def __dir__():
     return sorted(__all__)
 
 
-if "keras" in sys.modules:
+if sys.modules.get("keras") is not None:
     importlib.import_module(_HOME["VAE"])

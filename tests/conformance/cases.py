@@ -128,6 +128,13 @@ NETWORKS = {
     "mlp": (*_IMAGES, (1,), (5,), (2, 3), (2, 1, 3, 2)),
 }
 
+#: Function of a prior's options and a code -> log density of each latent, by scipy.
+PRIORS = {
+    "standard_normal": lambda options, z: scipy.stats.norm.logpdf(
+        z, scale=options["precision"] ** -0.5
+    )
+}
+
 
 def _binarized_anew(options):
     return options["binarize"] == "dynamic"

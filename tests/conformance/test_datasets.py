@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tfvae import components
+from tfvae.datasets.epochs import shuffled_epochs
 
 SEED = 11
 
@@ -168,3 +169,15 @@ def test_a_batch_has_an_example_at_least(dataset, batch_size):
             ValueError, match=f"^`batch_size` is a positive int. Received {batch_size}"
         ):
             ask(batch_size)
+
+
+def test_each_batch_of_each_epoch_is_prepared_with_a_seed_of_its_own():
+    def seeds(num, start_epoch=0, seed=SEED):
+        examples = np.arange(10)
+        epochs = shuffled_epochs(examples, 4, seed, start_epoch, lambda batch, seed: seed)
+        return [tuple(row) for row in epochs.take(num).as_numpy_iterator()]
+
+    every = seeds(12)
+    assert len(set(every)) == 12
+    assert seeds(3, start_epoch=3) == every[9:]
+    assert not set(seeds(12, seed=SEED + 1)) & set(every)

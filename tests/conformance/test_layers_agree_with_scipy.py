@@ -1,4 +1,4 @@
-"""log_prob of a distribution layer is the sum over the event of scipy's."""
+"""log_prob of a distribution layer, and of a prior, is the sum over the event of scipy's."""
 
 import cases
 import numpy as np
@@ -48,3 +48,12 @@ def test_the_moments_that_are_exported_are_moments_of_the_distribution(spec):
     assert layer.moments[0] == "mean"
     for moment in layer.moments:
         assert getattr(distribution, moment)().shape == (6, 3), moment
+
+
+@pytest.mark.parametrize("spec", cases.specs("priors"))
+def test_the_density_of_a_prior_agrees_with_scipy(spec):
+    prior = cases.build("priors", spec, 3)
+    z = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+    expected = cases.PRIORS[cases.name_of(spec)](prior.spec.options, z).sum(axis=-1)
+    # Three terms of a few nats in float32.
+    np.testing.assert_allclose(prior.distribution().log_prob(z), expected, rtol=1e-5, atol=1e-5)

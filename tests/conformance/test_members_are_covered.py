@@ -27,6 +27,7 @@ def test_every_member_has_a_spec_that_builds_it(family):
         ("distribution_layers", cases.LAYERS),
         ("networks", cases.NETWORKS),
         ("objectives", cases.OBJECTIVES),
+        ("priors", cases.PRIORS),
     ],
 )
 def test_every_member_has_an_entry_in_the_table_of_its_family(family, table):

@@ -11,7 +11,7 @@ def test_a_model_loads_as_it_was_saved(parts, tmp_path):
     vae = cases.model(seed=3, **parts)
     x = cases.data_for(vae)
     vae.compile(keras.optimizers.Adam(0.01, beta_1=0.8), run_eagerly=True)
-    vae.fit(x, batch_size=3, epochs=2, verbose=0)
+    vae.fit(x, verbose=0)
     vae.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
 
@@ -21,16 +21,14 @@ def test_a_model_loads_as_it_was_saved(parts, tmp_path):
     assert again.run_eagerly
     assert again.jit_compile == vae.jit_compile
     _same_weights(again, vae)
-    assert again.evaluate(x, batch_size=4, verbose=0, return_dict=True) == vae.evaluate(
-        x, batch_size=4, verbose=0, return_dict=True
-    )
+    assert again.evaluate(x, verbose=0) == vae.evaluate(x, verbose=0)
     np.testing.assert_array_equal(again(x), vae(x))
     np.testing.assert_array_equal(again.sample(2, seed=1), vae.sample(2, seed=1))
 
     # The optimizer goes on where it was, and the noise with it.
-    assert int(again.optimizer.iterations) == 4
+    assert int(again.optimizer.iterations) == 1
     for model in (again, vae):
-        model.fit(x, batch_size=3, shuffle=False, verbose=0)
+        model.fit(x, shuffle=False, verbose=0)
     _same_weights(again, vae)
 
 

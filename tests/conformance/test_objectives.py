@@ -72,6 +72,25 @@ def test_the_divergence_among_the_metrics_is_that_from_the_prior(spec, linear_ga
     assert np.all(np.abs(mean - expected) < tolerance)
 
 
+def test_the_gradient_vanishes_on_average_at_the_exact_posterior(spec, linear_gaussian):
+    if spec != cases.name_of(spec) or not cases.OBJECTIVES[spec]:
+        return
+    vae = linear_gaussian.vae(objective=spec)
+    x = np.repeat(linear_gaussian.x, NUM, axis=0)
+    params = vae.encoder(x)
+    with tf.GradientTape() as tape:
+        tape.watch(params)
+        seeds = noise.row_seeds(noise.seed_of(4), len(x))
+        posterior = vae.posterior_layer(params)
+        terms = vae.objective(x, posterior, vae.prior(), vae.likelihood, STEP, seeds)
+    gradients = np.float64(tape.gradient(terms.bound, params)).reshape(
+        len(linear_gaussian.x), NUM, -1
+    )
+    # The bound is at its maximum there: the path by z and the path by the density cancel.
+    error = gradients.std(axis=1) / NUM**0.5
+    assert np.all(np.abs(gradients.mean(axis=1)) < 5 * error + 1e-5)
+
+
 @pytest.fixture
 def terms_of(spec):
     """A function of x and row seeds, of a small VAE with this objective."""

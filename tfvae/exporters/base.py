@@ -11,6 +11,9 @@ from tfvae import components
 #: The parts of a model that are exported, each to a file or folder of its own.
 PARTS = ("encoder", "decoder")
 
+#: What is exported unless formats are named.
+FORMATS = ("saved_model", "litert")
+
 
 class ExportError(RuntimeError):
     """An export that could not be written, or that computes something else than the model."""

@@ -5,12 +5,10 @@ import pathlib
 
 from tfvae import components
 from tfvae.exporters import endpoints
-from tfvae.exporters.base import Exporter
+from tfvae.exporters.base import FORMATS, Exporter
 from tfvae.exporters.fresh import Fresh
 from tfvae.exporters.staging import Staging
 from tfvae.exporters.verification import Verification
-
-FORMATS = ("saved_model", "litert")
 
 
 @dataclasses.dataclass(frozen=True)

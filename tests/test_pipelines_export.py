@@ -1,0 +1,247 @@
+"""`pipelines.export` and `pipelines.generate`, as their users meet them."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tfvae
+from pipelines import export, generate
+from pipelines.cli import Failure, UsageError
+from tfvae.exporters import publication
+from tfvae.exporters.base import ExportError
+
+GENERATE_WITHOUT_TENSORFLOW = """
+import sys
+from pipelines import generate
+generate.main(sys.argv[1:])
+heavy = {"tensorflow", "keras", "tensorflow_probability", "matplotlib"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def run(*arguments, folder):
+    """Runs a program as a user does."""
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"},
+    )
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder with a run, and with what the export program made and said of it."""
+    folder = tmp_path_factory.mktemp("workplace")
+    directory = folder / "runs" / "mnist-1"
+    directory.mkdir(parents=True)
+    vae = tfvae.VAE((6, 5, 1), 3, network="mlp(hidden=(8,))")
+    vae.save(directory / "model.keras")
+    options = {"dataset": "mnist(binarize='dynamic')", "latent_size": 3}
+    (directory / "options.json").write_text(json.dumps(options))
+    return folder, run("-m", "pipelines.export", "runs/mnist-1", folder=folder)
+
+
+@pytest.fixture(scope="module")
+def exported(workplace):
+    return workplace[0] / "exported" / "mnist"
+
+
+def test_a_run_is_exported_under_the_name_of_its_data_set(workplace, exported):
+    _, result = workplace
+    assert (result.returncode, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("Published version 1 of exported/mnist; every signature agrees")
+    paths = ("encoder/1", "decoder/1", "litert/1/encoder.tflite", "litert/1/decoder.tflite")
+    for line, path in zip(lines[1:5], paths, strict=True):
+        assert line.split()[0] == f"exported/mnist/{path}"
+        assert line.endswith(" MB")
+        assert (exported / path).exists()
+    assert lines[5] == ("Try it: python -m pipelines.generate exported/mnist --output samples.png")
+
+
+def test_generating_from_litert_takes_no_tensorflow(workplace, exported):
+    folder, _ = workplace
+    arguments = (exported, "--num", 5, "--seed", 3, "--output", "new/folder/codes.npy")
+    result = run("-c", GENERATE_WITHOUT_TENSORFLOW, *arguments, folder=folder)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "litert/1/decoder.tflite" in result.stdout
+    examples = np.load(folder / "new/folder/codes.npy")
+    assert (examples.shape, examples.dtype) == ((5, 6, 5, 1), np.float32)
+    assert examples.min() >= 0
+    assert examples.max() <= 1
+
+
+def test_a_draw_of_x_comes_from_the_saved_model(workplace, exported):
+    folder, _ = workplace
+    arguments = ("-m", "pipelines.generate", exported, "--what", "x", "--num", 4)
+    result = run(*arguments, "--output", "x.npy", folder=folder)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "x of" in result.stdout
+    assert "decoder/1" in result.stdout
+    examples = np.load(folder / "x.npy")
+    assert examples.shape == (4, 6, 5, 1)
+    assert set(np.unique(examples)) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("format_name", ["litert", "saved_model"])
+def test_example_i_depends_on_the_seed_and_on_i_alone(exported, tmp_path, format_name, capsys):
+    def examples(num, seed):
+        path = tmp_path / f"{num}-{seed}.npy"
+        common = ["--format", format_name, "--output", str(path)]
+        generate.main([str(exported), "--num", str(num), "--seed", str(seed), *common])
+        return np.load(path)
+
+    many = examples(generate._CHUNK + 3, 1)
+    np.testing.assert_allclose(examples(3, 1), many[:3], rtol=1e-6)
+    assert np.abs(examples(4, 2) - many[:4]).max() > 1e-3
+    assert np.abs(many[0] - many[generate._CHUNK]).max() > 1e-3
+    assert str(tmp_path) in capsys.readouterr().out
+
+
+def test_a_picture_shows_the_examples_in_a_grid(exported, tmp_path):
+    path = tmp_path / "samples.png"
+    generate.main([str(exported / "litert/1/decoder.tflite"), "--num", "9", "--output", str(path)])
+    with Image.open(path) as picture:
+        assert picture.mode == "L"
+        width, height = picture.size
+        assert width > 3 * 5
+        assert height > 3 * 6
+
+
+def test_the_newest_version_is_taken_unless_one_is_named(exported, tmp_path, capsys):
+    root = tmp_path / "model"
+    shutil.copytree(exported / "litert" / "1", root / "litert" / "2")
+    shutil.copytree(exported / "litert" / "1", root / "litert" / "10")
+    for number, arguments in enumerate(([], ["--version", "2"])):
+        output = tmp_path / f"{number}.npy"
+        generate.main([str(root), "--num", "1", "--output", str(output), *arguments])
+    lines = capsys.readouterr().out.splitlines()
+    assert "litert/10/" in lines[0]
+    assert "litert/2/" in lines[1]
+
+
+def test_an_existing_file_is_kept_unless_it_may_be_overwritten(exported, tmp_path):
+    path = tmp_path / "samples.npy"
+    path.write_text("mine")
+    with pytest.raises(
+        UsageError, match=r"which exists\. Choose another name, or add `--overwrite`"
+    ):
+        generate.main([str(exported), "--output", str(path)])
+    assert path.read_text() == "mine"
+    generate.main([str(exported), "--output", str(path), "--overwrite", "--num", "2"])
+    assert len(np.load(path)) == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["samples.npy"]
+
+
+def usage_errors(exported):
+    """Yields arguments of `generate` that can't be carried out, and what is said of them."""
+    encoder = exported / "litert/1/encoder.tflite"
+    decoder = exported / "litert/1/decoder.tflite"
+    yield ["nowhere"], r"nowhere does not exist\. Publish a run with `python -m pipelines.export"
+    yield [str(exported / "litert")], r"holds no published decoder\. Publish"
+    yield [str(encoder)], r"calls the signature `generate`.* has encode, reparameterize"
+    yield [str(pathlib.Path(__file__))], r"or a \.tflite file\. Received .*\.py"
+    yield [str(decoder), "--format", "saved_model"], r"decoder\.tflite as saved_model"
+    yield [str(decoder), "--version", "1"], "`--version` chooses in a directory"
+    yield [str(decoder), "--what", "x"], r"not among the outputs of .*: mean\. .*--format saved_"
+    yield [str(exported), "--version", "9"], "Received 9; .* has 1. Leave it out for the newest"
+    yield [str(exported), "--num", "0"], "a whole number above 0, received '0'"
+    yield [str(exported), "--seed", "-1"], "a whole number from 0 to 2147483647, received '-1'"
+    yield [str(exported), "--format", "onnx"], "invalid choice: 'onnx'"
+    yield [str(exported), "--output", "a.jpg"], r"`--output a\.png`"
+    yield [str(exported), "--output", f"{__file__}/a.png"], "is a file, not a directory"
+    yield [str(exported), "--outptu", "a.png"], "nrecognized arguments: --outptu"
+    yield [], "required: EXPORTED"
+
+
+def test_a_command_that_cannot_be_carried_out_is_refused(exported, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for arguments, message in usage_errors(exported):
+        with pytest.raises(UsageError, match=message):
+            generate.main(arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_of_no_image_is_refused(tmp_path):
+    chunks = iter([np.zeros([2, 16], np.float32)])
+    with pytest.raises(UsageError, match=r"have the shape \(16,\).*`--output samples.npy`"):
+        generate._write_png(chunks, tmp_path / "a.png")
+
+
+def test_a_damaged_export_is_a_failure_with_one_message(exported, tmp_path):
+    damaged = tmp_path / "model" / "litert" / "1"
+    damaged.mkdir(parents=True)
+    whole = (exported / "litert/1/decoder.tflite").read_bytes()
+    (damaged / "decoder.tflite").write_bytes(whole[: len(whole) // 2])
+    result = run("-m", "pipelines.generate", "model", folder=tmp_path)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith(
+        "python -m pipelines.generate: model/litert/1/decoder.tflite is damaged, or not of the "
+    )
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "samples.png").exists()
+
+
+def test_a_damaged_saved_model_is_a_failure(exported, tmp_path):
+    shutil.copytree(exported / "decoder", tmp_path / "decoder")
+    for name in ("variables/variables.data-00000-of-00001", "saved_model.pb"):
+        (tmp_path / "decoder" / "1" / name).write_bytes(b"nothing")
+        with pytest.raises(Failure, match="decoder/1 is damaged, or not of the format saved_model"):
+            generate.main([str(tmp_path), "--output", str(tmp_path / "a.png")])
+
+
+def test_an_export_that_fails_its_proof_is_a_failure(workplace, tmp_path, monkeypatch):
+    folder, _ = workplace
+
+    def refuse(*arguments):
+        raise ExportError("Signature `generate` of the decoder (litert), batch 1: it fails.")
+
+    monkeypatch.setattr(publication, "export", refuse)
+    with pytest.raises(Failure, match=r"Nothing has been exported to .* Signature `generate` of"):
+        export.main([str(folder / "runs/mnist-1"), "--output", str(tmp_path)])
+
+
+def test_export_refuses_what_it_cannot_do_before_it_loads_tensorflow(workplace, tmp_path):
+    folder, _ = workplace
+    run_directory = str(folder / "runs/mnist-1")
+    unfinished = tmp_path / "unfinished"
+    unfinished.mkdir()
+    (unfinished / "options.json").write_text("{}")
+    for arguments, message in (
+        ([str(tmp_path / "nowhere")], "nowhere does not exist"),
+        ([str(unfinished)], "has not finished: it holds no model.keras"),
+        ([run_directory, "--format", "onnx"], "`onnx` is not one of the exporters"),
+        ([run_directory, "--format", "litert(bits=8)"], "`litert` has no option `bits`"),
+        ([run_directory, "--output", __file__], "is a file"),
+        ([run_directory, "--output", f"{__file__}/x"], "is a file, not a directory"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            export.main(arguments)
+
+
+def test_a_damaged_model_is_a_failure(workplace, tmp_path):
+    folder, _ = workplace
+    shutil.copytree(folder / "runs/mnist-1", tmp_path / "run")
+    (tmp_path / "run" / "model.keras").write_bytes(b"nothing")
+    with pytest.raises(Failure, match=r"can't be loaded: .* Restore .*model.keras, or train again"):
+        export.main([str(tmp_path / "run"), "--output", str(tmp_path / "exported")])
+
+
+@pytest.mark.parametrize("program", ["export", "generate"])
+def test_help_answers_without_tensorflow(program, tmp_path):
+    block = "import sys; sys.modules['tensorflow'] = None"
+    script = f"{block}\nimport pipelines.{program} as program\nprogram.main(['--help'])"
+    result = run("-c", script, folder=tmp_path)
+    assert result.returncode == 0
+    assert "litert" in result.stdout
