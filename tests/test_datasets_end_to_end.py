@@ -32,12 +32,12 @@ def test_no_source_is_missing():
     assert set(SOURCES) == set(components.members("datasets"))
 
 
-def trained(dataset):
+def trained(dataset, network="mlp(hidden=(8,))"):
     """Returns a model after one epoch."""
     vae = tfvae.VAE(
         dataset.event_shape,
         2,
-        network="mlp(hidden=(8,))",
+        network=network,
         likelihood="normal",
         transform=dataset.transform,
     )
@@ -55,18 +55,18 @@ def process():
         yield process
 
 
-def encoder(vae, directory, process):
-    """Returns the encoder of a model as LiteRT, opened without TensorFlow."""
+def lowered(vae, directory, process, part):
+    """Returns a part of a model as LiteRT, opened without TensorFlow."""
     exporter = components.build(Exporter, "litert")
-    wanted = {"encoder": endpoints.endpoints(vae, exporter.noise)["encoder"]}
-    return exporter.open(exporter.write(wanted, directory, process)["encoder"])
+    wanted = {part: endpoints.endpoints(vae, exporter.noise)[part]}
+    return exporter.open(exporter.write(wanted, directory, process)[part])
 
 
 @pytest.mark.parametrize("spec", SOURCES.values(), ids=SOURCES)
 def test_a_source_trains_exports_and_is_encoded_by_the_export(spec, process, tmp_path):
     dataset = components.build(Dataset, spec)
     vae = trained(dataset)
-    program = encoder(vae, tmp_path, process)
+    program = lowered(vae, tmp_path, process, "encoder")
     for split in dataset.splits:
         for x in dataset.split(split, 50):
             rows = x if dataset.transform is None else dataset.transform.decode(x, whole=True)
@@ -75,10 +75,33 @@ def test_a_source_trains_exports_and_is_encoded_by_the_export(spec, process, tmp
             np.testing.assert_allclose(codes, vae.posterior(x).mean(), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("network", "event_shape"),
+    [
+        ("mlp(hidden=(4,))", (7,)),  # a vector
+        ("mlp(hidden=(4,))", (9, 2)),  # a sequence
+        ("mlp(hidden=(4,))", (3, 2, 2, 2)),
+        ("conv(channels=(2, 2), hidden=4)", (1, 8, 1)),
+        ("conv(channels=(2, 2), hidden=4)", (9, 7, 2)),
+        ("conv(channels=(2, 2), hidden=4)", (5, 31, 3)),
+        ("conv(channels=(2, 2), hidden=4)", (256, 256, 4)),
+    ],
+)
+def test_a_decoder_returns_exactly_the_event_shape(network, event_shape, process, tmp_path):
+    x = np.random.default_rng(0).uniform(size=(8, *event_shape)).astype(np.float32)
+    dataset = tfvae.FromPython(x)
+    assert dataset.event_shape == event_shape
+    vae = trained(dataset, network)
+    decoder = lowered(vae, tmp_path, process, "decoder")
+    mean = decoder.run("decode", {"z": np.zeros([3, 2], np.float32)})["mean"]
+    assert mean.shape == (3, *event_shape)
+    np.testing.assert_allclose(mean, vae.likelihood(np.zeros([3, 2])).mean(), rtol=1e-3, atol=1e-4)
+
+
 def test_what_python_code_holds_trains_exports_and_is_encoded_by_the_export(process, tmp_path):
     x = np.random.default_rng(0).normal(size=(80, 3)).astype(np.float32)
     vae = trained(tfvae.FromPython(row for row in x))
-    codes = encoder(vae, tmp_path, process).run("encode", {"x": x})["mean"]
+    codes = lowered(vae, tmp_path, process, "encoder").run("encode", {"x": x})["mean"]
     np.testing.assert_allclose(codes, vae.posterior(x).mean(), rtol=1e-3, atol=1e-4)
 
 

@@ -163,15 +163,18 @@ def test_folders_named_as_splits_are_the_splits(place):
     assert "Leave `test` out" in refused("images(path='photos', size=4, test=2)")
 
 
-@pytest.mark.parametrize("binarize", ["none", "dynamic"])
-def test_a_cache_on_disk_gives_the_same_and_is_found_again(photos, binarize, monkeypatch):
+@pytest.mark.parametrize("binarize", ["none", "static", "dynamic"])
+@pytest.mark.parametrize("fits", [False, True])
+def test_a_cache_on_disk_gives_the_same_and_is_found_again(photos, binarize, fits, monkeypatch):
     spec = f"images(path='photos', size=8, channels=1, binarize={binarize!r}"
     memory = build(f"{spec})")
+    if not fits:
+        monkeypatch.setattr(gathering.files, "total_memory", lambda: 1000)
     disk = build(f"{spec}, cache='kept')")
     monkeypatch.setattr(pictures, "decode", None)  # so that nothing is decoded any more
     again = build(f"{spec}, cache='kept')")
     for dataset in (disk, again):
-        assert isinstance(dataset._parts["train"].examples, Mapped)
+        assert isinstance(dataset._parts["train"].examples, Mapped) != fits
         assert dataset.notes == memory.notes
         assert dataset.fingerprint() == memory.fingerprint()
         for ask in (lambda d: d.training(5, seed=2).take(9), lambda d: d.split("test", 2)):

@@ -36,7 +36,7 @@ def refused(spec, error=ValueError):
 
 @pytest.mark.parametrize(
     "which",
-    ["name='tiny', data_dir='{}'", "name='tiny/1.0.0', data_dir='{}'", "data_dir='{}/tiny/1.0.0'"],
+    ["name='tiny', data_dir='{}'", "name='tiny/1.0.0', data_dir='{}'", "name='{}/tiny/1.0.0'"],
 )
 def test_a_prepared_set_is_read_with_its_splits(which, place):
     dataset = build(f"tfds({which.format(place)}, validation=10)")
@@ -95,10 +95,9 @@ def test_without_a_network_it_says_so_in_seconds(place, monkeypatch):
     assert "there is no network to download it (Network is unreachable). Or prepare it" in message
 
 
-def test_a_folder_that_is_no_version_is_refused(place):
-    message = refused(f"tfds(data_dir='{place}')", FileNotFoundError)
-    assert "holds no dataset_info.json. Add `name`, or name the folder of a version." in message
-    assert "`tfds` needs the `name` of a set" in refused("tfds()")
+def test_what_is_no_name_is_refused():
+    assert "`name` is the name of a set, such as 'mnist'" in refused("tfds(name='')")
+    assert "Received 3." in refused("tfds(name=3)")
 
 
 def test_a_builder_of_your_own_is_prepared(tmp_path, monkeypatch):

@@ -43,7 +43,7 @@ EXAMPLES = {
             "synthetic(kind='moons', num=100)",
             *(
                 f"synthetic(kind='shapes', size=6, num=100, binarize={mode!r})"
-                for mode in ("none", "threshold", "static", "dynamic")
+                for mode in ("none", "dynamic")
             ),
         ],
         "table": [

@@ -1,9 +1,10 @@
 """Gathering examples that have to be read one after the other: in memory, or in a cache on disk.
 
 A shuffle of everything and an order that follows from (seed, epoch) alone need each example at
-hand. What is decoded, parsed or generated is therefore gathered once: in memory where it fits, or
-under a folder, from which it is mapped. A cache is written beside its place and renamed, so it
-is whole or not there, and is found again by a key that stands for source and options.
+hand. What is decoded, parsed or generated is therefore gathered once: in memory, or in a file under
+a folder, which is read into memory where it fits and mapped where it does not. A cache is written
+beside its place and renamed, so it is whole or not there, and is found again by a key that stands
+for source and options.
 """
 
 import dataclasses
@@ -120,11 +121,13 @@ def _open(place):
         path = place / _EXAMPLES
         if path.stat().st_size != math.prod(shape) * np.dtype(said["dtype"]).itemsize:
             raise ValueError(f"{path} has another length than it should")
-        examples = np.memmap(path, said["dtype"], "r", shape=shape)
+        array = np.memmap(path, said["dtype"], "r", shape=shape)
+        values.check_dtype(array, str(place))
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise ValueError(
             f"The cache {place} is damaged: {error}. Delete that folder; it is written again."
         ) from error
+    # At the rate of memory where it fits; it leaves room for what training makes of it.
+    fits = files.fits_memory(4 * array.nbytes)
     scale = None if said["dtype"] == "uint8" else 1
-    values.check_dtype(examples, str(place))
-    return Gathered(Mapped(examples, scale), tags, said["facts"])
+    return Gathered(np.array(array) if fits else Mapped(array, scale), tags, said["facts"])

@@ -21,7 +21,7 @@ def find(name, data_dir, download, module):
     """Returns the builder of a set.
 
     Args:
-        name: Name with config and version, or None where `data_dir` is a version itself.
+        name: Name with config and version, or the folder of a prepared version.
         data_dir: Folder, or None for the usual one.
         download: Whether a set that is not there is downloaded.
         module: Module that defines the builder, or None.
@@ -30,19 +30,17 @@ def find(name, data_dir, download, module):
         OSError: If it is not prepared and can't be.
     """
     tfds = load()
-    if name is None:
-        if data_dir is None:
-            raise ValueError("`tfds` needs the `name` of a set, or the `data_dir` of a version.")
-        folder = files.existing(data_dir, "data_dir", folder=True)
-        if not (folder / "dataset_info.json").is_file():
-            raise FileNotFoundError(
-                f"`data_dir` without `name` is the folder of one prepared version. {folder} holds "
-                f"no dataset_info.json. Add `name`, or name the folder of a version."
-            )
-        return _open(tfds, folder)
+    if not isinstance(name, str) or not name:
+        raise ValueError(
+            f"`name` is the name of a set, such as 'mnist', or the folder of a prepared version. "
+            f"Received {name!r}."
+        )
+    itself = pathlib.Path(name).expanduser()
+    if (itself / "dataset_info.json").is_file():
+        return _open(tfds, itself)
     usual = os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
     home = pathlib.Path(usual if data_dir is None else data_dir).expanduser()
-    folder = _newest(home, str(name))
+    folder = _newest(home, name)
     if folder is not None:
         return _open(tfds, folder)
     if not download:
@@ -67,7 +65,7 @@ def features(builder, key, label):
     Raises:
         ValueError: If there is no such feature, or it isn't clear which one is meant.
     """
-    known = {name: _what(feature) for name, feature in _features(builder).items()}
+    known = {name: _what(feature) for name, feature in sorted(_features(builder).items())}
     listed = ", ".join(f"{name} ({what})" for name, what in known.items())
     arrays = [name for name, what in known.items() if what in ("picture", "array")]
     if key is None:
@@ -208,7 +206,7 @@ def _download(tfds, name, home, module):
     else:
         _check_network(name, home)
     try:
-        builder = tfds.builder(str(name), data_dir=str(home))
+        builder = tfds.builder(name, data_dir=str(home))
         builder.download_and_prepare()
     except Exception as error:  # whatever it is, there is no set
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

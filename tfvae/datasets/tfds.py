@@ -20,8 +20,8 @@ class TFDS(StoredDataset, name="tfds"):
     Needs tensorflow-datasets: `pip install 'tfvae[tfds]'`.
 
     Args:
-        name: Name of the set, such as 'mnist', 'cifar10/3.0.2' or 'my_set/config:1.0.0'; None
-            where `data_dir` is the folder of one version, with its `dataset_info.json`.
+        name: Name of the set, such as 'mnist', 'cifar10:3.0.2' or 'my_set/config:1.0.0'; or the
+            folder of one prepared version, with its `dataset_info.json`.
         data_dir: Folder of prepared sets; None for the usual one, `~/tensorflow_datasets`.
         key: Name of the feature to learn; None takes the picture, or the only array of numbers.
         label: Name of the feature of int labels; None takes 'label' where there is one.
@@ -45,7 +45,7 @@ class TFDS(StoredDataset, name="tfds"):
     def __init__(
         self,
         *,
-        name=None,
+        name,
         data_dir=None,
         key=None,
         label=None,
