@@ -1,6 +1,7 @@
 """A folder of pictures: every form of file, what is said of it, and what is refused."""
 
 import json
+import os
 import pathlib
 
 import numpy as np
@@ -245,6 +246,26 @@ def test_folders_that_can_t_be_learnt_from_are_refused(spec, message, place):
     for number in range(9):
         Image.new("L", (3, 3)).save(f"black/{number}.png")
     assert message in refused(spec)
+
+
+def test_a_folder_without_permission_is_named(photos, monkeypatch):
+    access = os.access  # root may everything, so the answer is made up
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: path.name != "photos" and access(path, mode)
+    )
+    message = refused("images(path='photos')", PermissionError)
+    assert (
+        "photos, which this user may not read. Change its permissions with `chmod u+rx" in message
+    )
+
+
+def test_a_folder_inside_without_permission_is_named(photos, monkeypatch):
+    def walk(folder, onerror):
+        onerror(PermissionError(13, "Permission denied", str(folder / "b")))
+
+    monkeypatch.setattr(os, "walk", walk)
+    with pytest.raises(PermissionError, match="photos/b"):
+        build("images(path='photos')")
 
 
 def test_a_folder_that_is_not_there_is_named(place):
