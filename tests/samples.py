@@ -6,7 +6,7 @@ They lie in pytest's cache folder, which git ignores, under a name that changes 
 import contextlib
 import gzip
 import hashlib
-import os
+import io
 import pathlib
 import shutil
 import struct
@@ -143,23 +143,22 @@ def write_tfds(place):
         }
         return tf.data.Dataset.from_tensor_slices(columns)
 
-    with contextlib.ExitStack() as stack:
-        nowhere = stack.enter_context(open(os.devnull, "w"))
-        with contextlib.redirect_stderr(nowhere), contextlib.redirect_stdout(nowhere):
-            tfds.dataset_builders.store_as_tfds_dataset(
-                name="tiny",
-                version="1.0.0",
-                data_dir=place,
-                features=tfds.features.FeaturesDict(
-                    {
-                        "image": tfds.features.Image(shape=(6, 5, 1)),
-                        "label": tfds.features.ClassLabel(num_classes=3),
-                        "v": tfds.features.Tensor(shape=(3,), dtype=np.float32),
-                    }
-                ),
-                split_datasets={"train": data(0, 60), "test": data(60, 80)},
-                disable_shuffling=True,
-            )
+    nowhere = io.StringIO()  # for its progress bars
+    with contextlib.redirect_stderr(nowhere), contextlib.redirect_stdout(nowhere):
+        tfds.dataset_builders.store_as_tfds_dataset(
+            name="tiny",
+            version="1.0.0",
+            data_dir=place,
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(shape=(6, 5, 1)),
+                    "label": tfds.features.ClassLabel(num_classes=3),
+                    "v": tfds.features.Tensor(shape=(3,), dtype=np.float32),
+                }
+            ),
+            split_datasets={"train": data(0, 60), "test": data(60, 80)},
+            disable_shuffling=True,
+        )
 
 
 BUILDER = """
