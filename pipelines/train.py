@@ -76,6 +76,7 @@ def _build(options):
         **{part: options[part] for part in _PARTS},
         seed=options["seed"],
         dtype=options["precision"],
+        transform=dataset.transform,
     )
     x = next(iter(dataset.training(options["batch_size"], options["seed"])))
     vae.likelihood_layer.check_data(x.numpy())
@@ -112,7 +113,7 @@ def _train(vae, dataset, run, options):
     from tfvae.training.loop import train
 
     numbers = {key: options[key] for key in _NUMBERS}
-    print(_headline(vae, dataset, run, options), flush=True)
+    print("\n".join([*dataset.notes, _headline(vae, dataset, run, options)]), flush=True)
     began = time.monotonic()
     try:
         result = train(vae, dataset, run, **numbers)

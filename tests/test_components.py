@@ -296,7 +296,7 @@ def test_listing_and_checking_load_no_tensorflow(code):
 
 def test_the_package_says_which_names_it_has():
     tfvae = importlib.import_module("tfvae")
-    assert dir(tfvae) == ["VAE", "__version__", "export"]
+    assert dir(tfvae) == ["FromPython", "VAE", "__version__", "export"]
     with pytest.raises(AttributeError, match="module 'tfvae' has no attribute 'nothing'"):
         _ = tfvae.nothing
     assert tfvae.VAE is importlib.import_module("tfvae.vae").VAE

@@ -20,6 +20,7 @@ LEAVES = (
     "tfvae.xla",
     "tfvae.files",
     "tfvae.distributions",
+    "tfvae.transforms",
     "tfvae.evaluation.activity",  # NumPy alone: figures choose the latents they show by it
 )
 MODEL = "tfvae.vae"

@@ -202,6 +202,7 @@ def test_evaluation_is_of_every_example_and_says_how_it_was_made(finished):
     reports = evaluate.read_reports(run / "evaluation.json")
     report = next(report for report in reports if report["protocol"]["split"] == "test")
     assert report["protocol"]["num_examples"] == 300
+    assert report["protocol"]["fingerprint"] == runs.open_run(run).dataset().fingerprint()
     assert report["elbo"] == pytest.approx(report["reconstruction"] - report["kl"], rel=1e-6)
     model, dataset = runs.open_run(run).model(), runs.open_run(run).dataset()
     x = np.concatenate(list(dataset.split("test", 128)))

@@ -14,9 +14,13 @@ import sys
 
 __version__ = "0.1.0"
 
-_HOME = {"VAE": "tfvae.vae", "export": "tfvae.exporters.publication"}
+_HOME = {
+    "VAE": "tfvae.vae",
+    "FromPython": "tfvae.datasets.python",
+    "export": "tfvae.exporters.publication",
+}
 
-__all__ = ["VAE", "__version__", "export"]
+__all__ = ["VAE", "FromPython", "__version__", "export"]
 
 
 def __getattr__(name):

@@ -6,7 +6,7 @@ import random
 import keras
 import tensorflow as tf
 
-from tfvae import components, noise, xla
+from tfvae import components, noise, transforms, xla
 from tfvae.distribution_layers.base import DistributionLayer, check_shape
 from tfvae.engine import Engine
 from tfvae.evaluation import importance
@@ -37,6 +37,8 @@ class VAE(keras.Model):
         prior: Spec of the prior p(z).
         objective: Spec of the bound that training maximises.
         seed: Int; the initial weights and all noise of training follow from it.
+        transform: The `transform` of the data set: how rows as they came map to examples. It is
+            saved with the model, whose exports take and return rows. None where examples are rows.
 
     Raises:
         ValueError: If a shape, a size, a name or an option is wrong.
@@ -62,12 +64,14 @@ class VAE(keras.Model):
         prior="standard_normal",
         objective="elbo",
         seed=0,
+        transform=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.event_shape = check_shape("event_shape", event_shape)
         self.latent_size = _check_latent_size(latent_size)
         self.seed = _check_seed(seed)
+        self.transform = transforms.revive(transform, self.event_shape)
         self.network = components.build(Network, network)
         self.objective = components.build(Objective, objective)
         with _initializers_from(seed), _precision(self.dtype_policy):
@@ -282,6 +286,7 @@ class VAE(keras.Model):
             "prior": str(self.prior_layer.spec),
             "objective": str(self.objective.spec),
             "seed": self.seed,
+            "transform": transforms.record(self.transform),
         }
 
     def get_compile_config(self):

@@ -11,18 +11,53 @@ import itertools
 from collections.abc import Callable
 
 import numpy as np
+import samples
 import scipy.special
 import scipy.stats
 
 from tfvae import components
 
+_SAMPLES = samples.folder()
+
 #: Specs to test beside a member's defaults; needed where a member has required options.
 EXAMPLES = {
     "datasets": {
+        "arrays": [
+            f"arrays(path='{_SAMPLES}/both.npz', key='x', labels='y', test=0)",
+            f"arrays(path='{_SAMPLES}/grey.npy', validation=5, test=5, seed=3)",
+            f"arrays(path='{_SAMPLES}/grey.npy', map_file=True, binarize='static')",
+            f"arrays(path='{_SAMPLES}/grey.npy', map_file=True, binarize='dynamic')",
+            f"arrays(path='{_SAMPLES}/colour.h5', key='pictures/x', map_file=True)",
+        ],
+        "images": [
+            f"images(path='{_SAMPLES}/photos', size=(6, 5))",
+            f"images(path='{_SAMPLES}/photos', size=6, channels=1, binarize='dynamic', test=0)",
+        ],
+        "idx": [f"idx(path='{_SAMPLES}/idx')"],
         "mnist": [
             f"mnist(binarize={mode!r}, validation=50, limit=40)"
             for mode in ("none", "threshold", "static", "dynamic")
-        ]
+        ],
+        "synthetic": [
+            "synthetic(kind='mixture', num=100, test=0)",
+            "synthetic(kind='moons', num=100)",
+            *(
+                f"synthetic(kind='shapes', size=6, num=100, binarize={mode!r})"
+                for mode in ("none", "dynamic")
+            ),
+        ],
+        "table": [
+            f"table(path='{_SAMPLES}/people.csv')",
+            f"table(path='{_SAMPLES}/people.csv', columns=('height', 'age'), test=0)",
+        ],
+        "tfds": [
+            f"tfds(name='tiny', data_dir='{_SAMPLES}', binarize='dynamic')",
+            f"tfds(name='tiny', data_dir='{_SAMPLES}', key='v')",
+        ],
+        "tfrecord": [
+            f"tfrecord(pattern='{_SAMPLES}/x-*.tfrecord', features={{'x': 'uint8[6,5,1]'}}, "
+            f"label='y')",
+        ],
     },
     "distribution_layers": {},
     "networks": {
@@ -100,8 +135,23 @@ PRIORS = {
     )
 }
 
+
+def _binarized_anew(options):
+    return options["binarize"] == "dynamic"
+
+
 #: Whether training draws the noise of an example anew each epoch, from the options.
-DATASETS = {"mnist": lambda options: options["binarize"] == "dynamic"}
+DATASETS = {
+    "arrays": _binarized_anew,
+    "digits": _binarized_anew,
+    "images": _binarized_anew,
+    "idx": _binarized_anew,
+    "mnist": _binarized_anew,
+    "synthetic": _binarized_anew,
+    "table": lambda options: False,
+    "tfds": _binarized_anew,
+    "tfrecord": _binarized_anew,
+}
 
 #: Whether the expected bound, with default options, is log p(x) at the exact posterior.
 OBJECTIVES = {"elbo": True}

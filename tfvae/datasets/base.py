@@ -12,22 +12,37 @@ from tfvae.noise import Stream
 class Dataset(components.Component, abc.ABC):
     """Data with named splits that share no example.
 
-    A member sets `event_shape` and overrides `_split`, `_blocks` and `num_examples`, `_prepare`
-    where something is drawn anew for each step, and `labels` where the
-    data has them. Constructing a member checks that its files are there and whole.
+    A member sets `event_shape` and overrides `_split`, `_blocks`, `num_examples`, `value_range`
+    and `fingerprint`, `_prepare` where stored examples aren't what a model sees, and `labels` where
+    the data has them; `stored.StoredDataset` does all of it for examples in arrays. Constructing
+    a member checks that its files are there and whole.
 
     Attributes:
         event_shape: Shape of one example, a tuple of ints.
         splits: Names of the splits: always "train" and "validation", and "test" where there is
             one that training never sees.
+        notes: Sentences on what was done to the data on the way in: what was rescaled, cast,
+            resized or left out, and how often. Programs show them.
+        transform: How rows as they came map to examples, a `tfvae.transforms.Columns`, where
+            examples are other than the rows; or None. A model carries it into its exports.
     """
 
     event_shape: tuple[int, ...]
     splits: tuple[str, ...] = ("train", "validation", "test")
+    notes: tuple[str, ...] = ()
+    transform = None
 
     @abc.abstractmethod
     def num_examples(self, split):
         """Returns how many examples a split holds."""
+
+    @abc.abstractmethod
+    def value_range(self):
+        """Returns the least and the greatest value of all examples, two floats."""
+
+    @abc.abstractmethod
+    def fingerprint(self):
+        """Returns a hexadecimal digest of the examples of all splits and of their order."""
 
     @abc.abstractmethod
     def _split(self, name, batch_size):
@@ -73,7 +88,7 @@ class Dataset(components.Component, abc.ABC):
             `steps_per_epoch=dataset.steps_per_epoch(batch_size)`.
 
         Raises:
-            ValueError: If the batch size is not positive.
+            ValueError: If the batch size is not positive, or the split is smaller than a batch.
         """
         blocks = self.blocks(batch_size, 1, seed, start_step)
 
@@ -96,7 +111,7 @@ class Dataset(components.Component, abc.ABC):
             batch_size: Number of examples a batch; an epoch's last one may be smaller.
             num_steps: Batches a block; an epoch's last ones may have fewer.
             seed: Int; the order of each epoch follows from it and the epoch's number.
-            start_step: Steps that have been taken before, at the border of a block.
+            start_step: Steps that have been taken before.
 
         Returns:
             `tf.data.Dataset` of `[steps, batch, *event_shape]` in the stored dtype.
@@ -105,6 +120,12 @@ class Dataset(components.Component, abc.ABC):
             ValueError: If the batch size is not positive.
         """
         self._check_batch_size(batch_size)
+        if batch_size > self.num_examples("train"):
+            raise ValueError(
+                f"A batch is drawn from the training split, so it is no larger. Received "
+                f"batch_size={batch_size} for the {self.num_examples('train')} training examples "
+                f"of `{self.spec}`. Choose `--batch-size {self.num_examples('train')}` or less."
+            )
         return self._blocks(batch_size, num_steps, seed, start_step)
 
     def block_steps(self, batch_size, num_steps, start_step=0):

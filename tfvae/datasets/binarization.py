@@ -26,69 +26,47 @@ def check_mode(mode):
     return mode
 
 
-def stored(images, mode, start):
-    """Prepares the training images that are held in memory.
-
-    Args:
-        images: uint8 NumPy array `[num, *event]`.
-        mode: One of `MODES`.
-        start: Place of the first image in the whole data.
-
-    Returns:
-        uint8 NumPy array `[num, *event]`: grey, or 0 and 1.
-    """
-    if mode in ("none", "dynamic"):
-        return images
-    return fixed(images, mode, start).astype(np.uint8)
-
-
-def prepare(images, mode, seed):
-    """Makes of stored training images what a model sees, within the training step.
-
-    Args:
-        images: uint8 tensor `[batch, *event]`, as `stored` returns them.
-        mode: One of `MODES`.
-        seed: int32 `[batch, 2]`, one seed for each image.
-
-    Returns:
-        float32 tensor `[batch, *event]`.
-    """
-    if mode == "dynamic":
-        return _draw(images, seed)
-    x = tf.cast(images, tf.float32)
-    return x * np.float32(1 / 255) if mode == "none" else x
-
-
-def fixed(images, mode, start):
+def fixed(images, mode, places):
     """Prepares images once, with noise that depends on an image's place in the data alone.
 
     Args:
-        images: uint8 NumPy array `[num, *event]`.
+        images: NumPy array `[num, *event]`, uint8 levels of 0 to 255 or float32 in [0, 1].
         mode: One of `MODES`.
-        start: Place of the first image in the whole data, so that splits draw apart.
+        places: Place of each image in the whole data, ints `[num]`, so that splits draw apart.
 
     Returns:
         float32 NumPy array `[num, *event]`.
     """
+    levels = images.dtype == np.uint8
     if mode == "none":
-        return images.astype(np.float32) * np.float32(1 / 255)
+        return images.astype(np.float32) / np.float32(255) if levels else images
     if mode == "threshold":
-        return (images >= 128).astype(np.float32)
+        return (images >= (128 if levels else 0.5)).astype(np.float32)
+    places = np.asarray(places, np.int32)
     chunks = [
-        _draw_by_place(tf.constant(images[i : i + _CHUNK]), tf.constant(start + i)).numpy()
+        _draw_at(tf.constant(images[i : i + _CHUNK]), tf.constant(places[i : i + _CHUNK])).numpy()
         for i in range(0, len(images), _CHUNK)
     ]
     return np.concatenate(chunks)
 
 
-@tf.function(jit_compile=True, autograph=False)
-def _draw_by_place(images, start):
-    seed = noise.seed_of(_STATIC_SEED)
-    return _draw(images, noise.row_seeds(seed, tf.shape(images)[0], start))
+def fresh(images, seed):
+    """Draws binary images: a pixel is on with its probability, to 2**-17, as 16 bits decide it.
 
+    Args:
+        images: Tensor `[batch, *event]`, uint8 levels of 0 to 255 or float32 in [0, 1].
+        seed: int32 `[batch, 2]`, one seed for each image.
 
-def _draw(images, seed):
-    """Draws pixels that are on with probability pixel / 255, to 2**-17: 16 bits decide."""
+    Returns:
+        float32 tensor `[batch, *event]`.
+    """
     bits = noise.words16(seed, tuple(images.shape[1:]))
-    # bits / 2**16 < pixel / 255, in whole numbers.
-    return tf.cast(bits * 255 < tf.cast(images, tf.int32) * 65536, tf.float32)
+    if images.dtype == tf.uint8:
+        # bits / 2**16 < pixel / 255, in whole numbers.
+        return tf.cast(bits * 255 < tf.cast(images, tf.int32) * 65536, tf.float32)
+    return tf.cast(tf.cast(bits, tf.float32) < images * 65536, tf.float32)
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _draw_at(images, places):
+    return fresh(images, noise.fold_in(noise.seed_of(_STATIC_SEED), places))

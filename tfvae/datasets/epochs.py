@@ -40,8 +40,28 @@ def shuffled_blocks(examples, batch_size, num_steps, seed, start_step=0):
         `tf.data.Dataset` of `[steps, batch, *event]`, cut as `cut_epoch` says.
     """
     examples = tf.constant(examples)
-    num = examples.shape[0]
-    event_shape = np.array(examples.shape[1:], np.int64)
+
+    def gather(rows):
+        return tf.gather(examples, rows)
+
+    return blocks_of(gather, tuple(examples.shape), batch_size, num_steps, seed, start_step)
+
+
+def blocks_of(read, shape, batch_size, num_steps, seed, start_step):
+    """Returns endless blocks of examples that are read by a function.
+
+    Args:
+        read: Function int32 rows `[n]` -> examples `[n, *event]`, for tf.data.
+        shape: `(num, *event)`.
+        batch_size: Positive int.
+        num_steps: Batches a block.
+        seed: Int.
+        start_step: Steps that have been taken before.
+
+    Returns:
+        As `shuffled_blocks`.
+    """
+    num, event_shape = shape[0], np.array(shape[1:], np.int64)
     first, start = divmod(start_step, -(-num // batch_size))
 
     def epoch(number, start=0):
@@ -50,7 +70,7 @@ def shuffled_blocks(examples, batch_size, num_steps, seed, start_step=0):
 
         def gather(cut):
             begin, steps, batch = cut[0], cut[1], cut[2]
-            rows = tf.gather(examples, order[begin : begin + steps * batch])
+            rows = read(order[begin : begin + steps * batch])
             block = tf.reshape(rows, tf.concat([cut[1:3], event_shape], axis=0))
             return tf.ensure_shape(block, (None, None, *event_shape))
 

@@ -5,10 +5,8 @@ import pathlib
 
 import numpy as np
 
-from tfvae.datasets import binarization
-from tfvae.datasets.base import Dataset
-from tfvae.datasets.epochs import in_order, shuffled_blocks
 from tfvae.datasets.idx_files import DataFileError, read_idx
+from tfvae.datasets.stored import Part, StoredDataset
 
 _FOLDER = pathlib.Path(__file__).parent / "data" / "mnist"
 _NUM_TRAINING = 60000
@@ -18,7 +16,7 @@ _FILES = {
 }
 
 
-class MNIST(Dataset, name="mnist"):
+class MNIST(StoredDataset, name="mnist"):
     """Handwritten digits, 28 x 28: 60,000 to train and validate on, 10,000 to test.
 
     Args:
@@ -38,10 +36,7 @@ class MNIST(Dataset, name="mnist"):
             https://arxiv.org/abs/1509.00519
     """
 
-    event_shape = (28, 28, 1)
-
     def __init__(self, *, binarize="dynamic", validation=5000, limit=None):
-        self.binarize = binarization.check_mode(binarize)
         if type(validation) is not int or not 0 < validation < _NUM_TRAINING:
             raise ValueError(
                 f"`validation` is how many of the 60,000 training images are set aside: a whole "
@@ -54,47 +49,25 @@ class MNIST(Dataset, name="mnist"):
             )
         first = _NUM_TRAINING - validation
         bounds = {"train": (0, first), "validation": (first, _NUM_TRAINING), "test": (0, 10000)}
-        self._ranges = {
+        ranges = {
             split: (begin, end if limit is None else min(end, begin + limit))
             for split, (begin, end) in bounds.items()
         }
-        for split in self.splits:  # so that a damaged file is found here
-            if len(self._images(split)) != len(self.labels(split)):
-                raise DataFileError(
-                    f"The images and labels of MNIST in {_FOLDER} don't belong together: their "
-                    f"numbers differ. Install the package again."
-                )
+        splits = {split: self._part(split, *ranges[split]) for split in ranges}
+        self._hold(splits, binarize=binarize)
 
-    def num_examples(self, split):
-        """Returns how many images a split holds."""
-        self._check_split(split)
-        return len(self._images(split))
-
-    def labels(self, split):
-        """Returns the digits, int64 `[num_examples]`, in the order of the split."""
-        self._check_split(split)
-        return self._read(split, 1).astype(np.int64)
-
-    def _split(self, name, batch_size):
-        # Places: training images from 0 on, test images after them.
-        start = _NUM_TRAINING if name == "test" else self._ranges[name][0]
-        images = binarization.fixed(self._images(name), self.binarize, start)
-        return in_order(images, batch_size)
-
-    def _blocks(self, batch_size, num_steps, seed, start_step):
-        images = binarization.stored(self._images("train"), self.binarize, 0)
-        return shuffled_blocks(images, batch_size, num_steps, seed, start_step)
-
-    def _prepare(self, x, seed):
-        return binarization.prepare(x, self.binarize, seed)
-
-    def _images(self, split):
-        return self._read(split, 0)[..., np.newaxis]
-
-    def _read(self, split, which):
-        file = _FILES["test" if split == "test" else "train"][which]
-        begin, end = self._ranges[split]
-        return _cached(_FOLDER / file)[begin:end]
+    def _part(self, split, begin, end):
+        files = _FILES["test" if split == "test" else "train"]
+        images, labels = (_cached(_FOLDER / file) for file in files)
+        if len(images) != len(labels):
+            raise DataFileError(
+                f"The images and labels of MNIST in {_FOLDER} don't belong together: their "
+                f"numbers differ. Install the package again."
+            )
+        start = _NUM_TRAINING if split == "test" else 0
+        places = start + np.arange(begin, end)
+        examples = images[begin:end, ..., np.newaxis]
+        return Part(examples, labels[begin:end], f"MNIST, {split}", places=places)
 
 
 @functools.cache

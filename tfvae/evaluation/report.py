@@ -62,6 +62,7 @@ def _mean(name, values):
 def _protocol(dataset, split, num_examples, num_samples, seed):
     return {
         "dataset": str(dataset.spec),
+        "fingerprint": dataset.fingerprint(),
         "split": split,
         "num_examples": num_examples,
         "units": "nats an example, summed over the event",

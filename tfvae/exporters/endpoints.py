@@ -25,13 +25,13 @@ def endpoints(vae, noise):
 
 def _from_seeds(vae):
     def sample_posterior(x, seed):
-        return _float32(z=vae.posterior_layer.sample(vae.encoder(x), seed))
+        return _float32(z=vae.posterior_layer.sample(vae.encoder(_example(vae, x)), seed))
 
     def sample_likelihood(z, seed):
-        return _float32(x=vae.likelihood_layer.sample(vae.decoder(z), seed))
+        return _rows(vae, x=vae.likelihood_layer.sample(vae.decoder(z), seed))
 
     def generate(seed):
-        return _float32(**vae.generate(seed))
+        return _rows(vae, **vae.generate(seed))
 
     x, z, seed = _x(vae), _code(vae, "z"), tf.TensorSpec((None, 2), tf.int32, "seed")
     return {
@@ -51,7 +51,7 @@ def _from_noise(vae):
     decode = _likelihood(vae)
 
     def reparameterize(x, eps):
-        return _float32(z=_forward(vae.posterior(x), eps, "posterior"))
+        return _float32(z=_forward(vae.posterior(_example(vae, x)), eps, "posterior"))
 
     def generate(eps):
         # The code is the prior's: the model's own draw for the same eps.
@@ -74,7 +74,7 @@ def _posterior(vae):
     """Returns the function x -> the moments of q(z|x)."""
 
     def posterior(x):
-        return _moments(vae.posterior_layer, vae.encoder(x))
+        return _float32(**_moments(vae.posterior_layer, vae.encoder(_example(vae, x))))
 
     return posterior
 
@@ -83,14 +83,14 @@ def _likelihood(vae):
     """Returns the function z -> the moments of p(x|z)."""
 
     def likelihood(z):
-        return _moments(vae.likelihood_layer, vae.decoder(z))
+        return _rows(vae, **_moments(vae.likelihood_layer, vae.decoder(z)))
 
     return likelihood
 
 
 def _moments(layer, params):
     distribution = layer(params)
-    return _float32(**{name: getattr(distribution, name)() for name in layer.moments})
+    return {name: getattr(distribution, name)() for name in layer.moments}
 
 
 def _forward(distribution, eps, role):
@@ -106,11 +106,37 @@ def _forward(distribution, eps, role):
 
 
 def _x(vae):
-    return tf.TensorSpec((None, *vae.event_shape), tf.float32, "x")
+    shape = vae.event_shape if vae.transform is None else vae.transform.row_shape
+    return tf.TensorSpec((None, *shape), tf.float32, "x")
 
 
 def _code(vae, name):
     return tf.TensorSpec((None, vae.latent_size), tf.float32, name)
+
+
+def _example(vae, x):
+    """Returns the example of a row as it came."""
+    return x if vae.transform is None else vae.transform.encode(x)
+
+
+def _rows(vae, **outputs):
+    """Returns outputs in float32, those that are examples as rows in the units they came in."""
+    outputs = _float32(**outputs)
+    if vae.transform is None:
+        return outputs
+    decode = {
+        "z": lambda z: z,
+        "x": lambda x: vae.transform.decode(x, whole=True),
+        "mean": vae.transform.decode,
+        "stddev": vae.transform.decode_stddev,
+    }
+    unknown = [name for name in outputs if name not in decode]
+    if unknown:
+        raise ExportError(
+            f"The likelihood `{vae.likelihood_layer.spec}` gives {', '.join(unknown)}, which have "
+            f"no form as rows of a table. Choose one that gives a mean, such as `normal`."
+        )
+    return {name: decode[name](tensor) for name, tensor in outputs.items()}
 
 
 def _float32(**outputs):

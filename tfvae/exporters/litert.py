@@ -29,7 +29,8 @@ class LiteRT(Exporter, name="litert"):
     def _write(self, endpoints, paths, tensorflow):
         # In another process: the converter leaks the size of the weights with each call, writes
         # to the terminal, and can abort the process that it runs in.
-        with tempfile.TemporaryDirectory(dir=paths["encoder"].parent.parent) as folder:
+        place = next(iter(paths.values())).parent.parent
+        with tempfile.TemporaryDirectory(dir=place) as folder:
             jobs = []
             for part, path in paths.items():
                 source = pathlib.Path(folder, part)

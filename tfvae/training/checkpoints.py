@@ -100,7 +100,8 @@ def restore(model, directory):
     if damaged:
         raise CheckpointError(
             f"None of the checkpoints in {directory} is whole: "
-            f"{', '.join(path.name for path in damaged)}. Bring them back from a copy, or train anew with another `--run`."
+            f"{', '.join(path.name for path in damaged)}. Bring them back from a copy, or train "
+            f"anew with another `--run`."
         )
     return Position(), None, []
 

@@ -1,0 +1,217 @@
+"""Look at a data set before training on it: `python -m pipelines.inspect --dataset SPEC`."""
+
+import pathlib
+
+from pipelines import cli
+from pipelines.cli import Failure, UsageError
+from tfvae import components
+
+_NUM = 10_000  # examples that speak for the values
+_SHOWN = 64
+_BAR = 40  # characters
+_MOST_CLASSES = 12
+
+_DESCRIPTION = """\
+Look at a data set: shapes, range, counts, a histogram, copies, what was done to the data on the
+way in, a picture of some examples, which likelihoods fit, and the command that trains on it.
+"""
+
+
+def main(argv):
+    """Inspects as the command line says.
+
+    Args:
+        argv: List of arguments.
+    """
+    given = _make_parser().parse_args(argv)
+    output = _output(given)
+    cli.load_tensorflow()
+    from tfvae.datasets import summary
+    from tfvae.datasets.base import Dataset
+
+    with cli.usage():
+        dataset = components.build(Dataset, given.dataset)
+    x = summary.first(dataset, "train", _NUM)
+    facts = summary.summarize(x)
+    fits = likelihoods(dataset.event_shape, x)
+    _say("data", _on_data(dataset, given.dataset))
+    _say("examples", [*_on_counts(dataset), *_on_copies(dataset)])
+    _say("on the way in", dataset.notes)
+    _say(f"values of {facts.num:,} examples to train on", _on_values(facts))
+    _say("likelihoods", [f"{'fits' if good else 'no':<5}{why}" for good, why in fits.values()])
+    _write(dataset, x[:_SHOWN], output)
+    print(f"\nPicture of {min(_SHOWN, len(x))} examples: {output}")
+    print(f"Train on it:\n  {command(dataset, given.dataset, fits)}")
+
+
+def likelihoods(event_shape, x):
+    """Returns which likelihoods have a density for data.
+
+    Args:
+        event_shape: Shape of an example.
+        x: NumPy array `[num, *event_shape]`.
+
+    Returns:
+        Dict of the name of a likelihood to whether it fits, and why.
+    """
+    from tfvae.distribution_layers.base import DistributionLayer
+
+    found = {}
+    for name, member in components.members("distribution_layers").items():
+        try:
+            layer = components.build(DistributionLayer, name, event_shape)
+            layer.check_data(x)
+        except ValueError as error:
+            found[name] = False, f"{name}: {error}"
+        else:
+            found[name] = True, f"{name}: {member.summary} Defined for {layer.support}."
+    return found
+
+
+def command(dataset, spec, fits):
+    """Returns the command that trains on a data set.
+
+    Args:
+        dataset: The `Dataset`.
+        spec: Its spec as the user wrote it.
+        fits: What `likelihoods` returned.
+    """
+    words = ["python -m pipelines.train", f'--dataset "{spec}"']
+    good = [name for name, (fit, _) in fits.items() if fit]
+    chosen = [name for name in ("bernoulli", "normal") if name in good] or good
+    if chosen:
+        words.append(f"--likelihood {chosen[0]}")
+    shape = dataset.event_shape
+    if len(shape) == 3 and min(shape[:2]) >= 8:
+        words.append("--network conv")
+    if dataset.num_examples("train") < 100:
+        words.append(f"--batch-size {dataset.num_examples('train')}")
+    return " ".join(words)
+
+
+def _make_parser():
+    parser = cli.Parser(_DESCRIPTION, prog="python -m pipelines.inspect", epilog=_listing())
+    parser.add_argument(
+        "--dataset",
+        required=True,
+        type=cli.spec_of("datasets"),
+        metavar="SPEC",
+        help=f"one of: {', '.join(components.members('datasets'))}, with options",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FILE.png",
+        help="picture of some examples (default: inspection-DATASET.png, made anew each time)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace FILE.png if it is there")
+    return parser
+
+
+def _listing():
+    known = components.members("datasets").values()
+    return "data sets:\n" + "\n".join(f"  {member}\n      {member.summary}" for member in known)
+
+
+def _output(given):
+    if given.output is None:
+        path = pathlib.Path(f"inspection-{components.read(given.dataset).name}.png")
+    else:
+        path = pathlib.Path(given.output)
+        if path.suffix.lower() != ".png":
+            raise UsageError(
+                f"`--output` names a .png file. Received {path}. Write "
+                f"`--output {path.with_suffix('.png') if path.name else 'picture.png'}`."
+            )
+        if path.exists() and not given.overwrite:
+            raise UsageError(
+                f"`--output` names {path}, which exists. Choose another name, or add `--overwrite`."
+            )
+    cli.check_writable(path, "--output")
+    return path
+
+
+def _say(title, lines):
+    print(f"\n{title}")
+    for line in lines or ["nothing was changed"]:
+        print(f"  {line}")
+
+
+def _on_data(dataset, spec):
+    low, high = dataset.value_range()
+    return [
+        f"spec         {spec}",
+        f"event shape  {dataset.event_shape}, float32",
+        f"values       {low:.6g} to {high:.6g}",
+        f"fingerprint  {dataset.fingerprint()}",
+    ]
+
+
+def _on_counts(dataset):
+    import numpy as np
+
+    for split in dataset.splits:
+        line = f"{split:<11}{dataset.num_examples(split):>10,}"
+        labels = dataset.labels(split)
+        if labels is not None:
+            classes, counts = np.unique(labels, return_counts=True)
+            pairs = zip(classes[:_MOST_CLASSES], counts[:_MOST_CLASSES], strict=True)
+            more = ", ..." if len(classes) > _MOST_CLASSES else ""
+            listed = ", ".join(f"{label}: {count:,}" for label, count in pairs)
+            line += f"   labels {listed}{more}"
+        yield line
+
+
+def _on_copies(dataset):
+    count = getattr(dataset, "num_copies", None)
+    found = {} if count is None else {key: num for key, num in count().items() if num}
+    for key, num in found.items():
+        if isinstance(key, tuple):
+            yield f"{num:,} examples of {key[1]} are in {key[0]} too: scores on them are too good."
+        else:
+            yield f"{num:,} examples of {key} are copies of others in it."
+    if count is not None and not found:
+        yield "No example is there twice, and none is in two splits."
+
+
+def _on_values(facts):
+    yield f"mean {facts.mean:.6g}, standard deviation {facts.stddev:.6g}"
+    yield f"{facts.num_distinct:,} different values"
+    if len(facts.constant):
+        listed = ", ".join(map(str, facts.constant[:8])) + (", ..." * (len(facts.constant) > 8))
+        yield (
+            f"{len(facts.constant)} elements of the event never vary ({listed}): a likelihood with "
+            f"a scale of its own grows without bound there"
+        )
+    most = max(facts.counts.max(), 1)
+    for count, left, right in zip(facts.counts, facts.edges, facts.edges[1:], strict=False):
+        bar = "#" * round(_BAR * count / most)
+        yield f"{left:>10.4g} to {right:<10.4g} {count:>12,} {bar}"
+
+
+def _write(dataset, x, path):
+    from tfvae.figures import images
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        images.write_png(_picture(dataset, x), path)
+    except OSError as error:
+        raise Failure(f"{path} can't be written: {error.strerror or error}.") from error
+
+
+def _picture(dataset, x):
+    """Returns examples side by side: as images, grey from the least to the greatest value."""
+    from tfvae.figures import images, panels
+
+    low, high = dataset.value_range()
+    shape = dataset.event_shape
+    if len(shape) == 3 and shape[-1] == 2:
+        x = x[..., :1]
+    if len(x.shape) == 3 or (len(x.shape) == 4 and x.shape[-1] in images.CHANNELS):
+        within = low >= 0 and high <= 1
+        return images.tile(x if within else (x - low) / (high - low))
+    panel = panels.Panel(x.reshape(len(x), -1), "", "element", "example")
+    return panels.draw([panel], f"{dataset.member_name}, examples to train on", "value")
+
+
+if __name__ == "__main__":
+    cli.run(main)

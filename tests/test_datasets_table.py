@@ -1,0 +1,199 @@
+"""Tables: kinds of columns, standardisation by the training split, what travels into a model."""
+
+import datetime
+
+import keras
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+import samples
+
+from tfvae import components, transforms
+from tfvae.datasets.base import Dataset
+from tfvae.vae import VAE
+
+
+def build(spec):
+    return components.build(Dataset, spec)
+
+
+def refused(spec, error=ValueError):
+    with pytest.raises(error) as caught:
+        build(spec)
+    return str(caught.value)
+
+
+def everything(dataset):
+    return np.concatenate([np.concatenate(list(dataset.split(s, 7))) for s in dataset.splits])
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    samples.write_table(tmp_path / "people.csv")
+    return tmp_path
+
+
+def rows_of(text):
+    """Returns a CSV text's lines below its head."""
+    return text.splitlines()[1:]
+
+
+def test_kinds_are_found_and_said(place):
+    dataset = build("table(path='people.csv')")
+    kinds = [(c["name"], c["kind"]) for c in dataset.transform.columns]
+    assert kinds == [("age", "integer"), ("height", "number"), ("city", "category"),
+                     ("member", "category")]  # fmt: skip
+    assert dataset.event_shape == (2 + 3 + 2,)
+    assert "The table people.csv: `city`: 0 'Bern', 1 'Oslo', 2 'Rome'." in dataset.notes
+    assert any("`age` (integer) was standardised: mean " in note for note in dataset.notes)
+
+
+def test_the_training_split_is_standardised_and_the_others_with_its_statistics(place):
+    dataset = build("table(path='people.csv', columns=('age', 'height'), test=0.3)")
+    x = np.concatenate(list(dataset.split("train", 50)))
+    # Sums of some hundred float32.
+    np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(x.std(axis=0), 1, atol=1e-5)
+    other = np.concatenate(list(dataset.split("test", 50)))
+    assert np.abs(other.mean(axis=0)).min() > 1e-3
+
+
+def test_rows_come_back_as_they_were(place):
+    dataset = build("table(path='people.csv')")
+    rows = np.asarray(dataset.transform.decode(everything(dataset), whole=True))
+    cities, members = ["Bern", "Oslo", "Rome"], ["false", "true"]
+    expected = sorted(
+        (int(age), round(float(height), 2), cities.index(city), members.index(member))
+        for age, height, city, member in (
+            line.split(",") for line in rows_of((place / "people.csv").read_text())
+        )
+    )
+    back = sorted((int(a), round(float(h), 2), int(c), int(m)) for a, h, c, m in rows)
+    assert back == expected
+
+
+def test_each_kind_of_file_gives_the_same_rows(place):
+    table = pa.csv.read_csv("people.csv")
+    pa.parquet.write_table(table, "people.parquet")
+    pa.parquet.write_table(table.slice(0, 50), "part-1.parquet")
+    pa.parquet.write_table(table.slice(50), "part-2.parquet")
+    (place / "people.tsv").write_text((place / "people.csv").read_text().replace(",", "\t"))
+    with pa.CompressedOutputStream("people.csv.gz", "gzip") as file:
+        file.write((place / "people.csv").read_bytes())
+    paths = ("people.csv", "people.parquet", "part-*.parquet", "people.tsv", "people.csv.gz")
+    assert len({build(f"table(path={path!r})").fingerprint() for path in paths}) == 1
+
+
+def test_columns_can_be_chosen_and_their_kinds_given(place):
+    assert build("table(path='people.csv', columns='height')").event_shape == (1,)
+    chosen = build("table(path='people.csv', columns={'age': 'category', 'height': None})")
+    assert [c["kind"] for c in chosen.transform.columns] == ["category", "number"]
+    chosen = build("table(path='people.csv', columns={'age': 'number', 'height': None})")
+    assert [c["kind"] for c in chosen.transform.columns] == ["number", "number"]
+
+
+HEAD = "a,b,c\n"
+LINES = [f"{i},{i * 0.5 + 0.25},{'xy'[i % 2]}\n" for i in range(20)]
+
+
+def _csv(place, *changes, name="t.csv"):
+    lines = list(LINES)
+    for line, text in changes:
+        lines[line] = text
+    (place / name).write_text(HEAD + "".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "message"),
+    [
+        (
+            3,
+            "3,,x\n",
+            "The column `b` has no value in row 4 of t.csv. Fill in or delete these rows",
+        ),
+        (3, "3,1.0,\n", "The column `c` has no value in row 4 of t.csv."),
+        (3, "3,NaN,x\n", "To leave it out, write `columns=('a', 'c')`."),
+        (5, "5,inf,x\n", "infinite or beyond float32 in 1 rows, the first of them row 6 of t.csv"),
+        (5, "5,1.0\n", "The data file t.csv is damaged: "),
+        (5, "99999999,1.0,x\n", "The column `a` of t.csv holds whole numbers up to 99,999,999"),
+    ],
+)
+def test_bad_rows_are_named(line, text, message, place):
+    _csv(place, (line, text))
+    assert message in refused("table(path='t.csv')")
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("table(path='t.csv', columns=('a', 'z'))", "each there once: a, b, c. Received 'z'."),
+        ("table(path='t.csv', columns=())", "`columns` is None for all, a tuple of names"),
+        ("table(path='t.csv', columns={'a': 'text'})", "'number', 'integer', 'category'. Received"),
+        (
+            "table(path='t.csv', columns={'c': 'number'})",
+            "`c` is of the kind 'number', and t.csv h",
+        ),
+        ("table(path='t.csv', columns={'b': 'integer'})", "`b` is of the kind 'integer', and t.c"),
+        ("table(path='one.csv')", "The column `b` of one.csv has the same value in every row"),
+        ("table(path='ids.csv')", "has 200 different values, and a category has 100 at most"),
+        ("table(path='head.csv')", "The column `a` of head.csv is empty."),
+        ("table(path='void.csv')", "The data file void.csv is damaged: "),
+        ("table(path='t.txt')", "`table` reads .csv, .tsv (both also with .gz) and .parquet files"),
+        ("table(path='times.parquet')", "`t` of times.parquet holds timestamp[us]. Convert it"),
+        ("table(path='cut.parquet')", "The data file cut.parquet is damaged: "),
+        ("table(path='t*.csv')", "It holds number values in t.csv and category values in t2.csv"),
+        ("table(path='t.csv', test=0.95, validation=0.05)", "would leave none to train on"),
+    ],
+)
+def test_tables_that_can_t_be_learnt_from_are_refused(spec, message, place):
+    _csv(place)
+    _csv(place, *((i, f"{i},word,x\n") for i in range(20)), name="t2.csv")
+    (place / "one.csv").write_text("a,b\n" + "".join(f"{i},7\n" for i in range(9)))
+    (place / "ids.csv").write_text("a,b\n" + "".join(f"{i},id{i}\n" for i in range(200)))
+    (place / "head.csv").write_text("a,b\n")
+    (place / "void.csv").touch()
+    (place / "t.txt").touch()
+    times = {"t": [datetime.datetime(2020, 1, 1)] * 9, "a": range(9)}
+    pa.parquet.write_table(pa.table(times), "times.parquet")
+    data = (place / "times.parquet").read_bytes()
+    (place / "cut.parquet").write_bytes(data[: len(data) // 2])
+    assert message in refused(spec)
+
+
+def test_a_pattern_that_matches_nothing_is_named(place):
+    message = refused("table(path='*.parquet')", FileNotFoundError)
+    assert message.startswith("`path` matches no file: '*.parquet' from ")
+
+
+AGE = {"name": "age", "kind": "integer", "mean": 40.0, "stddev": 10.0}
+CITY = {"name": "city", "kind": "category", "categories": ["Bern", "Oslo", "Rome"]}
+
+
+def test_a_transform_is_undone_by_its_inverse():
+    columns = transforms.Columns([CITY, AGE])
+    rows = np.array([[0, 33], [2, 51]], np.float32)
+    x = columns.encode(rows)
+    np.testing.assert_allclose(x, [[1, 0, 0, -0.7], [0, 0, 1, 1.1]], rtol=1e-6)
+    np.testing.assert_allclose(columns.decode(x), rows, rtol=1e-6)
+    assert columns.decode([[0.1, 0.3, 0.2, 0.11]], whole=True).numpy().tolist() == [[1, 41]]
+    assert columns.decode_stddev([[0.1, 0.3, 0.2, 0.5]]).numpy().tolist() == [[0, 5]]
+
+
+def test_a_model_is_saved_with_its_transform(tmp_path):
+    columns = transforms.Columns([CITY, AGE])
+    vae = VAE((4,), 2, network="mlp(hidden=(3,))", likelihood="normal", transform=columns)
+    vae.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert again.transform == columns
+    assert again.get_config() == vae.get_config()
+
+
+def test_a_transform_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match=r"^`transform` makes examples of the model's event shape"):
+        VAE((5,), 2, transform=transforms.Columns([CITY, AGE]))
+    with pytest.raises(ValueError, match=r"^The standard deviation of a column is positive"):
+        transforms.Columns([{**AGE, "stddev": 0.0}])
+    with pytest.raises(ValueError, match=r"^A column is of one of the kinds"):
+        transforms.Columns([{**AGE, "kind": "text"}])

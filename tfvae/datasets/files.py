@@ -1,0 +1,103 @@
+"""Files of data: finding them, and saying what is wrong where they can't be read."""
+
+import glob
+import os
+import pathlib
+
+
+def existing(path, option="path", *, folder=False):
+    """Returns the path of a file, or of a folder, that can be read.
+
+    Args:
+        path: Text as the user wrote it; `~` is the home directory.
+        option: Name of the option, for messages.
+        folder: Whether it is a folder.
+
+    Raises:
+        ValueError: If it is no text.
+        FileNotFoundError: If it isn't there.
+        PermissionError: If this user may not read it.
+    """
+    kind = "folder" if folder else "file"
+    if not isinstance(path, str | os.PathLike) or not str(path):
+        raise ValueError(f"`{option}` is the path of a {kind}, as text. Received {path!r}.")
+    found = pathlib.Path(path).expanduser()
+    check_readable(found, option)
+    if not (found.is_dir() if folder else found.is_file()):
+        state = "is no " + kind if found.exists() else "does not exist"
+        raise FileNotFoundError(
+            f"`{option}` is the path of a {kind}. {found} {state}{_beside(found)}."
+        )
+    return found
+
+
+def matching(pattern, option="path"):
+    """Returns the files that a pattern with `*`, `?` or `**` matches, sorted by name.
+
+    Raises:
+        ValueError: If it is no text.
+        FileNotFoundError: If it matches none.
+    """
+    if not isinstance(pattern, str) or not pattern:
+        raise ValueError(f"`{option}` is a path, which may hold `*`. Received {pattern!r}.")
+    if not glob.has_magic(pattern):
+        return [existing(pattern, option)]
+    found = [pathlib.Path(name) for name in glob.glob(os.path.expanduser(pattern), recursive=True)]
+    files = sorted(path for path in found if path.is_file())
+    if not files:
+        raise FileNotFoundError(
+            f"`{option}` matches no file: {pattern!r} from {pathlib.Path.cwd()}. Check it with "
+            f"`ls {pattern}`; `**` stands for any folders."
+        )
+    for path in files:
+        check_readable(path, option)
+    return files
+
+
+def check_readable(path, option="path"):
+    """Refuses what this user may not read.
+
+    Raises:
+        PermissionError: If a file, or a folder on the way to it, can't be read.
+    """
+    for place in (*reversed(path.absolute().parents), path.absolute()):
+        if place.exists() and not os.access(place, os.X_OK if place.is_dir() else os.R_OK):
+            _refuse(place, option)
+    if path.is_dir() and not os.access(path, os.R_OK):
+        _refuse(path, option)
+
+
+def damaged(path, error):
+    """Returns the message for a file whose content can't be read.
+
+    Args:
+        path: Path of the file.
+        error: What went wrong, an exception or text.
+    """
+    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return f"The data file {path} is damaged: {reason}. Fetch it again."
+
+
+def fits_memory(num_bytes):
+    """Says whether so many bytes are at most half of the memory of this machine."""
+    return num_bytes <= total_memory() / 2
+
+
+def total_memory():
+    """Returns the bytes of memory that this machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _refuse(place, option):
+    raise PermissionError(
+        f"`{option}` leads to {place}, which this user may not read. Change its permissions with "
+        f"`chmod u+r{'x' if place.is_dir() else ''} {place}`, or copy the data elsewhere."
+    )
+
+
+def _beside(path):
+    """Returns a hint at what is there instead."""
+    if not path.parent.is_dir():
+        return ""
+    names = sorted(p.name for p in path.parent.iterdir() if not p.name.startswith("."))
+    return f"; beside it: {', '.join(names[:5])}" if names else ""

@@ -1,0 +1,198 @@
+"""A folder of pictures."""
+
+import collections
+import concurrent.futures
+import os
+import pathlib
+
+import numpy as np
+
+from tfvae.datasets import binarization, files, pictures
+from tfvae.datasets.gathering import gather, stamp
+from tfvae.datasets.splits import Shares
+from tfvae.datasets.stored import Part, StoredDataset
+
+_BLOCK = 256  # files that are decoded at a time
+_MOST_NAMED = 10
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+
+
+class Images(StoredDataset, name="images"):
+    """A folder of PNG, JPEG, WebP, GIF or BMP files, of any sizes, nested or flat.
+
+    Each picture is turned upright, its middle is cut out at the ratio of `size` and resized.
+    What that changed is counted and said. Folders `train`, `validation` and `test` directly in
+    `path` are the splits, if there are any; the folders below are the classes, which label
+    the codes in figures.
+
+    Args:
+        path: The folder.
+        size: Side in pixels, or (height, width).
+        channels: 1 grey, 2 grey and opacity, 3 RGB, 4 RGB and opacity.
+        max_bad: Fraction or number of files that may be unreadable; they are named and left out.
+        cache: Folder in which decoded pictures are kept and found again; None keeps them in
+            memory.
+        binarize: 'none', 'threshold', 'static' or 'dynamic'.
+        validation: Fraction or number of the pictures to validate on.
+        test: Fraction or number of the pictures to test on; None for 0.1, 0 for no test split.
+        seed: Which pictures are set aside follows from it.
+
+    Raises:
+        ValueError: If an option is out of range, there is no picture, or too many are unreadable.
+        OSError: If the folder is not there or may not be read.
+    """
+
+    def __init__(
+        self,
+        *,
+        path,
+        size=64,
+        channels=3,
+        max_bad=0.1,
+        cache=None,
+        binarize="none",
+        validation=0.1,
+        test=None,
+        seed=0,
+    ):
+        shares = Shares(validation, test, seed)
+        size = pictures.check_size(size)
+        pictures.check_channels(channels)
+        _check_max_bad(max_bad)
+        binarization.check_mode(binarize)
+        folder = files.existing(path, folder=True)
+        paths, others = _find(folder)
+        key = ["images", 1, size, channels, max_bad, [stamp(path) for path in paths]]
+        gathered = gather(
+            lambda facts: _read(paths, size, channels, max_bad, folder, facts),
+            cache=cache,
+            key=key,
+            name=f"The folder {folder}",
+        )
+        names = [paths[i].relative_to(folder).parts for i in gathered.tags]
+        self._divide(
+            _parts(gathered.examples, names, folder),
+            shares,
+            binarize=binarize,
+            notes=[*gathered.facts["notes"], *others],
+        )
+
+
+def _find(folder):
+    """Returns the pictures below a folder in one order, and a note on other files."""
+    paths = []
+    others: collections.Counter = collections.Counter()
+    for place, folders, names in os.walk(folder, onerror=_refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = pathlib.Path(place, name)
+            if path.suffix.lower() in pictures.SUFFIXES:
+                paths.append(path)
+            elif not name.startswith("."):
+                others[path.suffix.lower() or "no ending"] += 1
+    kinds = ", ".join(f"{count} of {kind}" for kind, count in sorted(others.items()))
+    if not paths:
+        raise ValueError(
+            f"The folder {folder} holds no picture ({', '.join(pictures.SUFFIXES)}), but "
+            f"{kinds or 'nothing at all'}. Point `path` at the folder of the pictures."
+        )
+    return paths, [f"{folder}: files of other kinds were passed over: {kinds}."] if kinds else []
+
+
+def _refuse(error):
+    files.check_readable(pathlib.Path(error.filename))
+    raise error
+
+
+def _read(paths, size, channels, max_bad, folder, facts):
+    """Yields blocks of decoded pictures with the numbers of their files, and fills the facts."""
+    done: collections.Counter = collections.Counter()
+    bad = []
+    most = max_bad if isinstance(max_bad, int) else int(max_bad * len(paths))
+
+    def decode(path):
+        try:
+            return pictures.decode(path, size, channels)
+        except pictures.UnreadableError as error:
+            return None, str(error)
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(paths), _BLOCK):
+            block, tags = [], []
+            for number, (picture, said) in enumerate(
+                pool.map(decode, paths[start : start + _BLOCK]), start
+            ):
+                if picture is None:
+                    bad.append(f"{paths[number]} ({said})")
+                else:
+                    done.update(said)
+                    block.append(picture)
+                    tags.append(number)
+            if block:
+                yield np.stack(block), np.array(tags)
+    if len(bad) > most:
+        raise ValueError(_too_many(bad, most, len(paths), folder))
+    facts["notes"] = _notes(done, bad, len(paths), size, folder)
+
+
+def _parts(examples, names, folder):
+    """Returns the splits that the folders name, or all as "train"; with classes as labels."""
+    tops = {parts[0].lower() if len(parts) > 1 else "" for parts in names}
+    named = "train" in {_SPLITS.get(top) for top in tops} and tops <= set(_SPLITS)
+    labels = _labels([parts[1:] if named else parts for parts in names])
+    whole = Part(
+        examples,
+        labels,
+        f"The folder {folder}",
+        lambda index: str(folder.joinpath(*names[index])),
+    )
+    if not named:
+        return {"train": whole}
+    homes = np.array([_SPLITS[parts[0].lower()] for parts in names])
+    rows = {split: np.flatnonzero(homes == split) for split in ("train", "validation", "test")}
+    return {split: whole.take(indices) for split, indices in rows.items() if len(indices)}
+
+
+def _labels(names):
+    """Returns the number of the class folder of each file, or None where there are no classes."""
+    tops = [parts[0] if len(parts) > 1 else None for parts in names]
+    classes = sorted({top for top in tops if top is not None})
+    if None in tops or len(classes) < 2:
+        return None
+    return np.array([classes.index(top) for top in tops])
+
+
+def _notes(done, bad, num, size, folder):
+    found = [f"{folder}: {num:,} pictures became {size[0]} x {size[1]}."]
+    found += [f"{folder}: {count:,} pictures: {what}." for what, count in sorted(done.items())]
+    if bad:
+        found.append(f"{folder}: {len(bad)} unreadable, left out: {_named(bad)}.")
+    return found
+
+
+def _named(bad):
+    more = f" and {len(bad) - _MOST_NAMED} more" if len(bad) > _MOST_NAMED else ""
+    return f"{', '.join(bad[:_MOST_NAMED])}{more}"
+
+
+def _too_many(bad, most, num, folder):
+    return (
+        f"{len(bad)} of the {num} pictures in {folder} can't be read, and `max_bad` allows {most}: "
+        f"{_named(bad)}. Repair or remove them, or allow more, as in `max_bad={len(bad)}`."
+    )
+
+
+def _check_max_bad(max_bad):
+    whole = type(max_bad) is int and max_bad >= 0
+    if not whole and not (type(max_bad) is float and 0 <= max_bad <= 1):
+        raise ValueError(
+            f"`max_bad` is a fraction of the files, such as 0.1, or a number of files, such as 0. "
+            f"Received {max_bad!r}."
+        )

@@ -1,0 +1,162 @@
+"""Data that Python code holds: arrays, `tf.data` pipelines and generators."""
+
+import itertools
+import os
+
+import numpy as np
+
+from tfvae.datasets import binarization, values
+from tfvae.datasets.base import Dataset
+from tfvae.datasets.gathering import gather
+from tfvae.datasets.splits import Shares
+from tfvae.datasets.stored import Part, StoredDataset
+
+_BLOCK = 256
+
+
+class FromPython(StoredDataset):
+    """A data set of what Python code holds, with the contract of those that are named by a spec.
+
+    Args:
+        data: NumPy array `[num, *event]`; or a `tf.data.Dataset`, an iterable or a function that
+            returns one, of examples `[*event]` or of pairs (example, int label); or a dict of
+            "train", and of "validation" and "test" where they are there, to such data.
+        labels: Ints `[num]` for an array, a dict of them for a dict, or None.
+        batched: Whether pipelines and iterables yield batches of examples.
+        cache: Folder in which to gather pipelines and iterables; None gathers in memory. What is
+            in the folder from an earlier time is not looked at.
+        scale: What values are divided by; None for 255 of uint8, 65535 of uint16, else 1.
+        binarize: 'none', 'threshold', 'static' or 'dynamic', for values in [0, 1] then.
+        validation: Fraction or number of the examples to validate on.
+        test: Fraction or number of the examples to test on; None for 0.1, 0 for no test split.
+        seed: Which examples are set aside follows from it.
+
+    Raises:
+        ValueError: If an option is out of range, there is no example, or the examples are not
+            numbers of one shape and dtype.
+
+    Examples:
+        >>> x = np.random.default_rng(0).normal(size=(100, 3)).astype("float32")
+        >>> dataset = FromPython(x, test=0)
+        >>> dataset.splits, dataset.num_examples("train"), dataset.event_shape
+        (('train', 'validation'), 90, (3,))
+        >>> FromPython((row for row in x), validation=20).num_examples("validation")
+        20
+    """
+
+    member_name = "from_python"
+
+    def __init__(
+        self,
+        data,
+        labels=None,
+        batched=False,
+        cache=None,
+        *,
+        scale=None,
+        binarize="none",
+        validation=0.1,
+        test=None,
+        seed=0,
+    ):
+        shares, scale = Shares(validation, test, seed), values.check_scale(scale)
+        binarization.check_mode(binarize)
+        given = data if isinstance(data, dict) else {"train": data}
+        tags = labels if isinstance(labels, dict) else {"train": labels}
+        _check_splits(given, tags)
+        parts, notes = {}, []
+        for split in (name for name in Dataset.splits if name in given):
+            name = f"The {split} data" if isinstance(data, dict) else "The data"
+            read = _array if hasattr(given[split], "__array__") else _gathered(batched, cache)
+            parts[split], dtype = read(given[split], tags.get(split), scale, name)
+            notes.append(values.note(dtype, scale, name))
+        self._divide(parts, shares, binarize=binarize, notes=filter(None, notes))
+
+
+def _array(data, labels, scale, name):
+    array = np.asarray(data)
+    values.check_dtype(array, name)
+    values.check_whole(array, name)
+    tags = None if labels is None else np.asarray(labels)
+    return Part(values.stored(array, scale), tags, name), array.dtype
+
+
+def _gathered(batched, cache):
+    def read(data, labels, scale, name):
+        if labels is not None:
+            raise ValueError(
+                f"`labels` belong to an array. {name} is read one example after the other: let it "
+                f"yield pairs (example, label)."
+            )
+        dtypes: list = []
+        has_labels: list = []
+
+        def blocks(facts):
+            del facts
+            for block, tags in _blocks(_iterator(data, name), batched, name):
+                dtypes.append(block.dtype)
+                has_labels.append(tags is not None)
+                values.check_whole(block, name)
+                yield values.stored(block, scale), np.zeros(len(block)) if tags is None else tags
+
+        # No stamp says whether code yields the same again, so no cache is ever found again.
+        found = gather(blocks, cache=cache, key=[name, os.urandom(8).hex()], name=name)
+        labels = np.asarray(found.tags) if all(has_labels) else None
+        return Part(found.examples, labels, name), dtypes[0]
+
+    return read
+
+
+def _iterator(data, name):
+    data = data() if callable(data) else data
+    if hasattr(data, "as_numpy_iterator"):
+        return data.as_numpy_iterator()
+    try:
+        return iter(data)
+    except TypeError:
+        raise ValueError(
+            f"{name} is a NumPy array, a `tf.data.Dataset`, an iterable, a function that returns "
+            f"one, or a dict of splits to these. Received {type(data).__name__}."
+        ) from None
+
+
+def _blocks(examples, batched, name):
+    """Yields blocks of examples of one shape and dtype, and their labels or None."""
+    first, start = None, 0
+    while chunk := list(itertools.islice(examples, 1 if batched else _BLOCK)):
+        pairs = [item if isinstance(item, tuple) else (item, None) for item in chunk]
+        arrays = [np.asarray(pair[0]) for pair in pairs]
+        for index, (pair, array) in enumerate(zip(pairs, arrays, strict=True), start):
+            form = (array.shape[1:] if batched else array.shape, array.dtype)
+            first = form if first is None else first
+            _check(pair, form, first, f"{'batch' if batched else 'example'} {index}", name)
+        start += len(chunk)
+        tags = None if pairs[0][1] is None else np.array([pair[1] for pair in pairs])
+        if batched:
+            yield arrays[0], None if tags is None else tags[0]
+        else:
+            yield np.stack(arrays), tags
+
+
+def _check(pair, form, first, where, name):
+    if len(pair) != 2:
+        raise ValueError(
+            f"{name} yields examples, or pairs (example, label). Received a tuple of {len(pair)} "
+            f"in {where}. Drop the rest: `dataset.map(lambda x, *_: x)`."
+        )
+    if form[1].kind not in "biuf":
+        values.check_dtype(np.zeros(0, form[1]), f"{name}, {where},")
+    if form != first:
+        raise ValueError(
+            f"Examples are of one shape and dtype. {name} begins with {first[0]} {first[1]} and "
+            f"has {form[0]} {form[1]} in {where}. Bring them to one form."
+        )
+
+
+def _check_splits(given, labels):
+    unknown = [name for name in (*given, *labels) if name not in Dataset.splits]
+    if unknown or "train" not in given:
+        raise ValueError(
+            f"A dict of data has the keys 'train' and, if need be, 'validation' and 'test'. "
+            f"Received {', '.join(map(repr, unknown or given)) or 'none'}."
+        )

@@ -1,0 +1,166 @@
+"""Reading `tf.train.Example` messages, and naming the record in which something is wrong."""
+
+import math
+import re
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae.datasets import files
+
+_BATCH = 256
+_FRAME = 16  # bytes around each message
+_FORM = re.compile(r"(?P<kind>[a-z]+[0-9]*)\[(?P<shape>[0-9, ]*)\]")
+_COMPRESSION = {"gzip": "GZIP", "zlib": "ZLIB", "none": ""}
+_ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+
+
+class Parser:
+    """Reads features of serialized messages.
+
+    Args:
+        features: Dict of the name of a feature to its form, such as 'image[28,28,1]'.
+        label: Name of a feature of one int, or None.
+
+    Attributes:
+        dtype: Of the examples.
+
+    Raises:
+        ValueError: If a form can't be read.
+    """
+
+    def __init__(self, features, label):
+        if not isinstance(features, dict) or not features:
+            raise ValueError(_about_forms(features))
+        self._forms = {name: _form(form) for name, form in features.items()}
+        self._label = label
+        kinds = {dtype for dtype, _, _ in self._forms.values()}
+        ranks = {len(shape) for _, shape, _ in self._forms.values()}
+        if len(self._forms) > 1 and (len(kinds) > 1 or ranks != {1}):
+            raise ValueError(
+                f"Several features are joined to one vector where all are lists of one dtype, as "
+                f"in {{'a': 'float32[3]', 'b': 'float32[1]'}}. Received {features!r}."
+            )
+        (self.dtype, *_) = kinds
+        self._spec = {
+            name: tf.io.FixedLenFeature(*_as_stored(form)) for name, form in self._forms.items()
+        }
+        if label is not None:
+            self._spec[label] = tf.io.FixedLenFeature([], tf.int64)
+
+    def __call__(self, serialized):
+        """Returns examples and tags of a batch of messages, as NumPy arrays."""
+        found = tf.io.parse_example(serialized, self._spec)
+        columns = [_decoded(found[name], form) for name, form in self._forms.items()]
+        examples = np.concatenate(columns, axis=-1) if len(columns) > 1 else columns[0]
+        tags = np.zeros(len(examples)) if self._label is None else found[self._label].numpy()
+        return examples, tags.astype(np.int64)
+
+
+def read(path, parser, compression):
+    """Yields blocks of examples and tags of one file.
+
+    Args:
+        path: Path of the file.
+        parser: A `Parser`.
+        compression: 'gzip', 'zlib', 'none', or None to find out.
+
+    Raises:
+        ValueError: If the file is damaged, or a record lacks a feature or has another form.
+    """
+    kind = _found_compression(path) if compression is None else _COMPRESSION[compression]
+    start, num_bytes = 0, 0
+    try:
+        for batch in tf.data.TFRecordDataset(str(path), kind).batch(_BATCH):
+            yield _parsed(batch, parser, path, start)
+            start += len(batch)
+            num_bytes += sum(_FRAME + len(message) for message in batch.numpy())
+    except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
+        raise ValueError(
+            files.damaged(path, f"record {start} or one of the {_BATCH} after it, {error.message}")
+        ) from error
+
+    if kind == "" and num_bytes != path.stat().st_size:  # which TensorFlow passes over
+        raise ValueError(files.damaged(path, f"it ends within the head of record {start}"))
+
+
+def _parsed(batch, parser, path, start):
+    try:
+        return parser(batch)
+    except (tf.errors.InvalidArgumentError, ValueError):
+        for index, message in enumerate(batch):
+            try:
+                parser(message[tf.newaxis])
+            except (tf.errors.InvalidArgumentError, ValueError) as error:
+                reason = getattr(error, "message", str(error)).split(". ")[-1].split(" [Op:")[0]
+                raise ValueError(
+                    f"Record {start + index} of {path} is not as `features` says: {reason}. Give "
+                    f"the forms that the records have; they hold {_names(message)}."
+                ) from error
+        raise
+
+
+def _form(text):
+    """Returns dtype, shape and kind of the text of a form."""
+    match = _FORM.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(_about_forms(text))
+    kind = match["kind"]
+    shape = tuple(int(size) for size in match["shape"].split(",") if size.strip())
+    try:
+        dtype = np.dtype("uint8" if kind == "image" else kind)
+    except TypeError:
+        raise ValueError(_about_forms(text)) from None
+    if 0 in shape or not shape or dtype.kind not in "biuf" or (kind == "image" and len(shape) != 3):
+        raise ValueError(_about_forms(text))
+    return dtype, shape, kind
+
+
+def _as_stored(form):
+    """Returns shape and dtype of a feature inside a message."""
+    _, shape, kind = form
+    return (shape, tf.as_dtype(kind)) if kind in ("float32", "int64") else ((), tf.string)
+
+
+def _decoded(values, form):
+    dtype, shape, kind = form
+    if kind in ("float32", "int64"):
+        return values.numpy()
+    decode = _picture if kind == "image" else _array
+    return np.stack([decode(data, dtype, shape) for data in values.numpy()])
+
+
+def _picture(data, dtype, shape):
+    del dtype
+    picture = tf.io.decode_image(data, expand_animations=False).numpy()
+    if picture.shape != shape or picture.dtype != np.uint8:
+        raise ValueError(f"a picture of the shape {picture.shape} where {shape} is said")
+    return picture
+
+
+def _array(data, dtype, shape):
+    if len(data) != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"{len(data)} bytes where {dtype}{list(shape)} is said")
+    return np.frombuffer(data, dtype).reshape(shape)
+
+
+def _names(message):
+    try:
+        features = tf.train.Example.FromString(message.numpy()).features.feature
+    except Exception:  # protobuf's own errors differ between its implementations
+        return "no `tf.train.Example`"
+    return ", ".join(f"{name} ({f.WhichOneof('kind')})" for name, f in sorted(features.items()))
+
+
+def _found_compression(path):
+    with path.open("rb") as file:
+        start = file.read(2)
+    return "GZIP" if start == b"\x1f\x8b" else "ZLIB" if start in _ZLIB else ""
+
+
+def _about_forms(given):
+    return (
+        f"`features` is a dict of names to forms: 'image[height,width,channels]' for an encoded "
+        f"picture, 'float32[n]' or 'int64[n]' for a list, 'uint8[28,28,1]' for the bytes of an "
+        f"array. Received {given!r}."
+    )

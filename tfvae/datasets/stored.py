@@ -1,0 +1,246 @@
+"""Data sets whose examples lie in arrays, in memory or mapped from disk."""
+
+import dataclasses
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae.datasets import binarization, epochs, mapped, values
+from tfvae.datasets.base import Dataset
+from tfvae.datasets.splits import twins
+
+# Division by 255 as NumPy does it; graph optimizers would multiply by the rounded 1 / 255.
+_LEVELS = np.arange(256, dtype=np.float32) / np.float32(255)
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Examples as a source gives them, before they are divided into splits.
+
+    Attributes:
+        examples: uint8 levels of 0 to 255, or float32 values, `[num, *event]`: a NumPy array, or a
+            `mapped.Mapped` that stays on disk.
+        labels: Ints `[num]`, or None.
+        name: Names the source in messages: "The array data.npy".
+        where: Function of an index, that names an example in messages; by default "example 7".
+        places: Place of each example in the whole source, int64 `[num]`: what the noise of its
+            binarization follows from, however the source is divided.
+    """
+
+    examples: Any
+    labels: np.ndarray | None = None
+    name: str = "The data"
+    where: Callable = "example {}".format
+    places: np.ndarray | None = None
+
+    def take(self, indices):
+        """Returns the part with some of its examples, given by indices or by a slice."""
+        on_disk = isinstance(self.examples, mapped.Mapped)
+        examples = self.examples.take(indices) if on_disk else self.examples[indices]
+        labels = None if self.labels is None else self.labels[indices]
+        places = None if self.places is None else self.places[indices]
+        rows = np.arange(len(self.examples))[indices]
+        return Part(examples, labels, self.name, lambda index: self.where(rows[index]), places)
+
+
+class StoredDataset(Dataset):
+    """A data set of examples in arrays: what is common to all sources.
+
+    The constructor of a member reads its source and ends with `_hold`, or with `_divide` where
+    the source doesn't bring all of its splits.
+    """
+
+    def _divide(self, parts, shares, **kwargs):
+        """Checks the parts of a source, and takes from "train" the splits that are missing.
+
+        Args:
+            parts: Dict of "train", and of "validation" and "test" where the source has them, to
+                a `Part`.
+            shares: `splits.Shares`.
+            **kwargs: As of `_hold`.
+        """
+        splits, notes = self._parted(parts, shares)
+        self._hold(splits, **{**kwargs, "notes": (*kwargs.get("notes", ()), *notes)})
+
+    def _parted(self, parts, shares):
+        """Does the first half of `_divide`.
+
+        Returns:
+            Dict of the name of a split to its `Part`, and notes.
+        """
+        for part in parts.values():
+            _check_part(part)
+            values.scan(part.examples, part.name, part.where)
+        parts = _placed(parts)
+        train = parts["train"]
+        first = twins(values.digests(train.examples))
+        found = shares.divide(first, "validation" in parts, "test" in parts, train.name)
+        splits = {**{split: train.take(rows) for split, rows in found.items()}, **_others(parts)}
+        return splits, _on_copies(first, train.name)
+
+    def _hold(self, splits, *, binarize="none", notes=(), transform=None):
+        """Takes over the examples of each split.
+
+        Args:
+            splits: Dict of the name of a split to its `Part`, with `places`.
+            binarize: One of `binarization.MODES`.
+            notes: What has been done to the data.
+            transform: A `tfvae.transforms.Columns`, or None.
+
+        Raises:
+            ValueError: If the shapes or dtypes of the splits differ, or there are values outside
+                of [0, 1] to be binarized.
+        """
+        order = [name for name in Dataset.splits if name in splits]
+        self._parts = {name: splits[name] for name in order}
+        self.splits = tuple(order)
+        self.notes, self.transform = tuple(notes), transform
+        self._binarize = binarization.check_mode(binarize)
+        _check_alike(self._parts)
+        self.event_shape = tuple(int(n) for n in self._parts["train"].examples.shape[1:])
+        if binarize != "none":
+            for part in self._parts.values():
+                _check_levels(part, binarize)
+
+    def num_examples(self, split):
+        """Returns how many examples a split holds."""
+        self._check_split(split)
+        return len(self._parts[split].examples)
+
+    def labels(self, split):
+        """Returns int64 labels `[num_examples]` in the order of the split, or None."""
+        self._check_split(split)
+        labels = self._parts[split].labels
+        return None if labels is None else labels.astype(np.int64)
+
+    def value_range(self):
+        """Returns the least and the greatest value of all examples."""
+        if self._binarize != "none":
+            return 0.0, 1.0
+        scans = [values.scan(p.examples, p.name, p.where) for p in self._parts.values()]
+        full = 255 if self._parts["train"].examples.dtype == np.uint8 else 1
+        return min(low for low, _ in scans) / full, max(high for _, high in scans) / full
+
+    def fingerprint(self):
+        """Returns the SHA-256 of the stored examples of all splits, in hexadecimal."""
+        digest = hashlib.sha256()
+        for name, part in self._parts.items():
+            digest.update(f"{name} {part.examples.dtype} {part.examples.shape}".encode())
+            for _, chunk in values.chunks(part.examples):
+                digest.update(np.ascontiguousarray(chunk).data)
+        return digest.hexdigest()
+
+    def num_copies(self):
+        """Counts examples that are equal to the last bit.
+
+        Returns:
+            Dict of the name of a split to how many of its examples are equal to an earlier one
+            of that split, and of a pair of names to how many of the second are in the first.
+        """
+        known = {name: values.digests(part.examples) for name, part in self._parts.items()}
+        found: dict = {name: len(d) - len(np.unique(d)) for name, d in known.items()}
+        names = list(known)
+        for i, first in enumerate(names):
+            for second in names[i + 1 :]:
+                found[first, second] = int(np.isin(known[second], known[first]).sum())
+        return found
+
+    def _split(self, name, batch_size):
+        examples = self._fixed(self._parts[name])
+        if isinstance(examples, np.ndarray):
+            batches = epochs.in_order(examples, batch_size)
+            return batches.map(_to_float) if examples.dtype == np.uint8 else batches
+        return mapped.in_order(examples, batch_size)
+
+    def _blocks(self, batch_size, num_steps, seed, start_step):
+        part = self._parts["train"]
+        examples = part.examples if self._binarize == "dynamic" else self._fixed(part)
+        source = epochs if isinstance(examples, np.ndarray) else mapped
+        return source.shuffled_blocks(examples, batch_size, num_steps, seed, start_step)
+
+    def _prepare(self, x, seed):
+        if self._binarize == "dynamic":
+            return binarization.fresh(x, seed)
+        return _to_float(x) if x.dtype == tf.uint8 else tf.cast(x, tf.float32)
+
+    def _fixed(self, part):
+        """Returns examples with fixed noise; uint8 levels where there is nothing to draw."""
+        mode, places = self._binarize, part.places
+        if isinstance(part.examples, mapped.Mapped):
+            return mapped.Prepared(
+                part.examples, lambda x, rows: binarization.fixed(x, mode, places[rows])
+            )
+        return part.examples if mode == "none" else binarization.fixed(part.examples, mode, places)
+
+
+def _to_float(levels):
+    """Returns uint8 levels, a quarter of the memory, as float32 in [0, 1]."""
+    return tf.gather(tf.constant(_LEVELS), tf.cast(levels, tf.int32))
+
+
+def _placed(parts):
+    """Returns the parts with the places of their examples: training, then validation, then test."""
+    start, placed = 0, {}
+    for name in (split for split in Dataset.splits if split in parts):
+        num = len(parts[name].examples)
+        placed[name] = dataclasses.replace(parts[name], places=start + np.arange(num))
+        start += num
+    return placed
+
+
+def _others(parts):
+    return {name: part for name, part in parts.items() if name != "train"}
+
+
+def _check_part(part):
+    shape = tuple(part.examples.shape)
+    if len(shape) < 2:
+        raise ValueError(
+            f"{part.name} has the shape {shape}: one number an example, which are labels rather "
+            f"than examples. Name the array of examples, [num, ...], by its key or file."
+        )
+    if 0 in shape[1:]:
+        raise ValueError(
+            f"{part.name} has the shape {shape}: its examples are empty. Check the file and key."
+        )
+    if part.labels is not None and part.labels.shape != (shape[0],):
+        raise ValueError(
+            f"{part.name} has {shape[0]} examples, and its labels have the shape "
+            f"{part.labels.shape}. Labels are one int for each example: [{shape[0]}]."
+        )
+
+
+def _check_alike(parts):
+    train = parts["train"]
+    for part in parts.values():
+        have, want = part.examples, train.examples
+        if have.shape[1:] != want.shape[1:] or have.dtype != want.dtype:
+            raise ValueError(
+                f"All splits hold examples of one shape and dtype. {train.name} has "
+                f"{want.shape[1:]} {want.dtype}, {part.name} has {have.shape[1:]} {have.dtype}. "
+                f"Bring them to one form."
+            )
+
+
+def _check_levels(part, mode):
+    if part.examples.dtype == np.uint8:
+        return
+    low, high = values.scan(part.examples, part.name, part.where)
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"`binarize={mode!r}` reads values as probabilities, in [0, 1]. {part.name} has "
+            f"values from {low:g} to {high:g}. Divide them first, as in `scale={high:g}`, or keep "
+            f"them with `binarize='none'`."
+        )
+
+
+def _on_copies(first, name):
+    copies = int((first != np.arange(len(first))).sum())
+    if not copies:
+        return ()
+    return (
+        f"{name}: {copies:,} of {len(first):,} examples are copies; equal ones stay in one split.",
+    )

@@ -1,0 +1,62 @@
+"""Tables in CSV and Parquet files."""
+
+import dataclasses
+
+import numpy as np
+
+from tfvae.datasets import files
+from tfvae.datasets.splits import Shares
+from tfvae.datasets.stored import Part, StoredDataset
+from tfvae.datasets.tables import Table
+
+_MOST_NAMED = 8
+
+
+class TableDataset(StoredDataset, name="table"):
+    """The rows of CSV or Parquet files: numbers, whole numbers and categories.
+
+    A number is standardised with mean and standard deviation of the training split, a category
+    becomes one element for each of its values. A model carries this into its exports: they take
+    and return rows as they came, `[batch, num_columns]`, a category as the code that the notes of
+    the data set give. Use `--likelihood normal`. Needs pyarrow: `pip install 'tfvae[data]'`.
+
+    Args:
+        path: A file, or a pattern such as 'data/*.parquet' for several of the same columns.
+        columns: Names of the columns to learn, or a dict of names to 'number', 'integer' or
+            'category'; None takes all, each as its type says.
+        validation: Fraction or number of the rows to validate on.
+        test: Fraction or number of the rows to test on; None for 0.1, 0 for no test split.
+        seed: Which rows are set aside follows from it.
+
+    Raises:
+        ValueError: If an option is out of range, a file is damaged, or a column is constant, has
+            missing values or holds something else.
+        OSError: If a file is not there or may not be read, or pyarrow is not installed.
+    """
+
+    def __init__(self, *, path, columns=None, validation=0.1, test=None, seed=0):
+        shares = Shares(validation, test, seed)
+        paths = files.matching(path)
+        table = Table(paths, columns)
+        name = f"The table {path}"
+        raw, notes = self._parted({"train": Part(table.rows, None, name, table.where)}, shares)
+        transform = table.fit(raw["train"].examples)
+        splits = {
+            split: dataclasses.replace(part, examples=np.array(transform.encode(part.examples)))
+            for split, part in raw.items()
+        }
+        self._hold(splits, notes=[*_notes(transform, name), *notes], transform=transform)
+
+
+def _notes(transform, name):
+    """Yields what becomes of each column."""
+    for column in transform.columns:
+        if column["kind"] == "category":
+            pairs = [f"{code} {text!r}" for code, text in enumerate(column["categories"])]
+            more = f", ... ({len(pairs)})" if len(pairs) > _MOST_NAMED else ""
+            yield f"{name}: `{column['name']}`: {', '.join(pairs[:_MOST_NAMED])}{more}."
+        else:
+            yield (
+                f"{name}: `{column['name']}` ({column['kind']}) was standardised: mean "
+                f"{column['mean']:.6g}, standard deviation {column['stddev']:.6g}."
+            )

@@ -1,0 +1,151 @@
+"""Values of examples: what becomes of a dtype, and what no model can learn from."""
+
+import hashlib
+
+import numpy as np
+
+#: What a dtype is divided by: levels of light become fractions of the full one.
+SCALES = {"uint8": 255, "uint16": 65535}
+
+_CHUNK_BYTES = 2**26
+_LARGEST_WHOLE = 2**24  # up to here float32 holds every whole number
+_MOST_NAMED = 5
+
+
+def check_scale(scale):
+    """Returns the option `scale` if it is None or a positive number."""
+    if scale is None or (type(scale) in (int, float) and 0 < scale < float("inf")):
+        return scale
+    raise ValueError(
+        f"`scale` is what values are divided by, a positive number, or None for the usual one of "
+        f"their dtype. Received {scale!r}."
+    )
+
+
+def check_dtype(array, name):
+    """Refuses an array that holds no numbers.
+
+    Raises:
+        ValueError: If the dtype is no number.
+    """
+    if array.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{name} holds {_what(array.dtype)}, and examples are numbers of one shape. Store them "
+            f"as one array of floats or ints, as in `numpy.stack(examples).astype('float32')`."
+        )
+
+
+def stored(array, scale=None):
+    """Returns values as they are kept: uint8 that stands for levels / 255, or float32.
+
+    Args:
+        array: NumPy array of bools, ints or floats.
+        scale: Positive number to divide by; None for that of `SCALES`, or 1.
+
+    Returns:
+        uint8 where the array is uint8 and is divided by 255, else float32.
+    """
+    scale = SCALES.get(array.dtype.name, 1) if scale is None else scale
+    if array.dtype == np.uint8 and scale == 255:
+        return array
+    with np.errstate(over="ignore"):  # what becomes infinite is found by `scan`
+        values = array.astype(np.float32)
+    return values if scale == 1 else values / np.float32(scale)
+
+
+def note(dtype, scale, name):
+    """Returns a sentence on what `stored` does to a dtype, or None where it does nothing."""
+    divisor = SCALES.get(dtype.name, 1) if scale is None else scale
+    if divisor != 1:
+        return f"{name}: {dtype.name} values were divided by {divisor:g}."
+    if dtype != np.float32:
+        return f"{name}: {dtype.name} values were cast to float32."
+    return None
+
+
+def scan(examples, name, where):
+    """Reads all examples once, in chunks, and refuses what can't be learnt from.
+
+    Args:
+        examples: Has a length and gives stored examples for slices.
+        name: Names the source in messages.
+        where: Function of an index, that names the example in messages.
+
+    Returns:
+        The least and the greatest stored value.
+
+    Raises:
+        ValueError: If there is none, a value is not finite, or all are the same.
+    """
+    if not len(examples):
+        raise ValueError(f"{name} holds no example. Point it at data that has some.")
+    low, high, bad = np.inf, -np.inf, []
+    for start, chunk in chunks(examples):
+        if chunk.dtype != np.uint8:
+            finite = np.isfinite(chunk).reshape(len(chunk), -1).all(axis=1)
+            bad += (start + np.flatnonzero(~finite)).tolist()
+        low, high = min(low, chunk.min()), max(high, chunk.max())
+    if bad:
+        raise ValueError(_not_finite(bad, name, where))
+    if low == high and len(examples) > 1:
+        raise ValueError(
+            f"{name} is constant: every value is {low + 0:g}, so there is nothing to learn. Check "
+            f"that it is the right file and key."
+        )
+    return float(low), float(high)
+
+
+def chunks(examples):
+    """Yields (start, stored examples) over all examples, some 64 MB at a time."""
+    step = max(1, _CHUNK_BYTES // max(1, examples[:1].nbytes)) if len(examples) else 1
+    for start in range(0, len(examples), step):
+        yield start, examples[start : start + step]
+
+
+def digests(examples):
+    """Returns a digest of each example, uint64 pairs as one structured array `[num]`."""
+    found = np.empty([len(examples), 2], np.uint64)
+    for start, chunk in chunks(examples):
+        rows = np.ascontiguousarray(chunk).reshape(len(chunk), -1).view(np.uint8)
+        for i, row in enumerate(rows):
+            digest = hashlib.blake2b(row.tobytes(), digest_size=16).digest()
+            found[start + i] = np.frombuffer(digest, "<u8")
+    return found.view([("a", np.uint64), ("b", np.uint64)])[:, 0]
+
+
+def check_whole(array, name):
+    """Refuses whole numbers that float32 would round.
+
+    Raises:
+        ValueError: If there is one beyond 2**24.
+    """
+    if array.dtype.kind in "iu" and array.dtype.itemsize > 2 and len(array):
+        largest = max(int(array.max()), -int(array.min()))
+        if largest > _LARGEST_WHOLE:
+            raise ValueError(
+                f"{name} holds whole numbers up to {largest:,}, and float32 holds them exactly up "
+                f"to 16,777,216 only. Store them as floats in smaller units."
+            )
+
+
+def num_constant(examples):
+    """Returns how many elements of the event have the same value in every example."""
+    first = examples[:1]
+    varies = np.zeros(first.shape[1:], bool)
+    for _, chunk in chunks(examples):
+        varies |= (chunk != first).any(axis=0)
+    return int((~varies).sum())
+
+
+def _what(dtype):
+    kinds = {"O": "Python objects, perhaps of mixed shapes", "U": "text", "S": "bytes"}
+    return kinds.get(dtype.kind, f"values of type {dtype.name}")
+
+
+def _not_finite(bad, name, where):
+    named = ", ".join(where(index) for index in bad[:_MOST_NAMED])
+    more = f" and {len(bad) - _MOST_NAMED} more" if len(bad) > _MOST_NAMED else ""
+    return (
+        f"{name} holds values that are NaN, infinite or beyond float32: {named}{more}. Leave these "
+        f"examples out, or replace the values, as in `numpy.nan_to_num(x)`."
+    )
