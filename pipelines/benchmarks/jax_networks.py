@@ -1,5 +1,7 @@
 """The networks of a work in plain JAX: pure functions of a list of weights."""
 
+import itertools
+
 import numpy as np
 
 from pipelines.benchmarks.weights import glorot
@@ -18,7 +20,7 @@ def shapes(work):
     up = (*work.channels[::-1], work.channels[0])
     decoder = [(work.latent_size, work.hidden), (work.hidden, 16 * last)]
     # Transposed kernels are (height, width, out, in), as in Keras.
-    decoder += [(4, 4, out, size) for size, out in zip(up, up[1:], strict=False)]
+    decoder += [(4, 4, out, size) for size, out in itertools.pairwise(up)]
     return encoder, [*decoder, (3, 3, work.channels[0], 1)]
 
 
@@ -77,9 +79,7 @@ def _convolutional(work):
 def _convolution(h, kernel, stride=2):
     from jax import lax
 
-    return lax.conv_general_dilated(
-        h, kernel, (stride, stride), "SAME", dimension_numbers=_LAYOUT
-    )
+    return lax.conv_general_dilated(h, kernel, (stride, stride), "SAME", dimension_numbers=_LAYOUT)
 
 
 def _transposed_convolution():

@@ -1,5 +1,7 @@
 """The model of a work in PyTorch, eager or compiled."""
 
+import itertools
+
 import numpy as np
 
 from pipelines.benchmarks import mnist
@@ -12,7 +14,7 @@ def encoder(work):
     from torch import nn
 
     layers, size = [], 28 * 28
-    for number, (before, after) in enumerate(_pairs((1, *work.channels))):
+    for number, (before, after) in enumerate(itertools.pairwise((1, *work.channels))):
         if number == 2:  # 7 -> 4: Keras's "same" puts the odd row at the end
             layers += [nn.ZeroPad2d((0, 1, 0, 1))]
         layers += [nn.Conv2d(before, after, 4, 2, 1), nn.ReLU()]
@@ -30,7 +32,9 @@ def decoder(work):
         return _prepared(nn.Sequential(*layers, nn.Linear(work.hidden, 28 * 28)), work, 1)
     last = work.channels[-1]
     layers += [nn.Linear(work.hidden, 16 * last), nn.ReLU(), nn.Unflatten(1, (last, 4, 4))]
-    for number, (before, after) in enumerate(_pairs((*work.channels[::-1], work.channels[0]))):
+    for number, (before, after) in enumerate(
+        itertools.pairwise((*work.channels[::-1], work.channels[0]))
+    ):
         layers += [nn.ConvTranspose2d(before, after, 4, 2, 1)]
         layers += [nn.ZeroPad2d((0, -1, 0, -1))] if number == 0 else []  # 4 -> 8 -> 7
         layers += [nn.ReLU()]
@@ -113,10 +117,6 @@ def _run(network, inputs):
 
     with torch.inference_mode():
         return network(inputs).numpy()
-
-
-def _pairs(sizes):
-    return zip(sizes, sizes[1:], strict=False)
 
 
 def _prepared(network, work, part):

@@ -1,4 +1,4 @@
-"""This project: VAE.fit."""
+"""tfvae, VAE.fit."""
 
 from pipelines import cli
 from pipelines.benchmarks.trainers.base import Trainer
@@ -38,7 +38,7 @@ def _block(steps, most=50):
 
 
 class Contestant(Trainer):
-    """This project, by its public way."""
+    """The model of this project, trained by its public way."""
 
     def build(self, work):
         """Builds the model as a user does."""
