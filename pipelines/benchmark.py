@@ -60,9 +60,10 @@ def _make_parser():
     parser.add_argument(
         "--only",
         action="append",
-        choices=(*contestants.find("trainers"), *contestants.find("runtimes")),
+        default=[],
+        choices=[name for folder in contestants.FOLDERS for name in contestants.find(folder)],
         metavar="NAME",
-        help="a contestant of the list below; may be repeated (all)",
+        help="of its folder below, only this one; may be repeated (all)",
     )
     parser.add_argument(
         "--epochs", type=cli.positive_int, metavar="N", help="epochs a measurement (2)"
@@ -84,7 +85,7 @@ def _listing():
     lines = ["parts:", *(f"  {name:<16}{work.title}" for name, work in works.WORKS.items())]
     lines += [f"  {'latency':<16}exports at batch 1, 64 and 1024"]
     lines += [f"  {'startup':<16}imports and --help"]
-    for folder in ("trainers", "runtimes", "products"):
+    for folder in contestants.FOLDERS:
         lines.append(f"{folder}:")
         for name, contestant in contestants.find(folder).items():
             reason = contestants.skipped(contestant)
@@ -98,7 +99,7 @@ def _plan(given):
     return training.Plan(
         epochs=given.epochs or defaults.epochs,
         repetitions=given.repetitions or defaults.repetitions,
-        only=None if given.only is None else tuple(given.only),
+        only=tuple(given.only),
         seconds=defaults.seconds,
     )
 

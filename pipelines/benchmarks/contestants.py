@@ -7,6 +7,8 @@ import pathlib
 
 _FOLDER = pathlib.Path(__file__).parent
 
+FOLDERS = ("trainers", "runtimes", "products")
+
 #: How a missing package is installed.
 REMEDY = "pip install 'tfvae[benchmark]'"
 
@@ -37,7 +39,7 @@ def find(folder):
     """Returns the contestants of a folder by name, this project first, then by name.
 
     Args:
-        folder: "trainers", "products" or "runtimes".
+        folder: One of `FOLDERS`.
     """
     paths = sorted((_FOLDER / folder).glob("*.py"))
     names = [path.stem for path in paths if path.stem not in ("__init__", "base")]

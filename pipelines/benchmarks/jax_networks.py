@@ -15,10 +15,10 @@ def shapes(work):
         return work.dense[:2], work.dense[2:]
     *_, last = work.channels
     down = zip((1, *work.channels), work.channels, strict=False)
-    encoder = [(4, 4, *sizes) for sizes in down]
+    encoder: list[tuple] = [(4, 4, *sizes) for sizes in down]
     encoder += [(16 * last, work.hidden), (work.hidden, 2 * work.latent_size)]
     up = (*work.channels[::-1], work.channels[0])
-    decoder = [(work.latent_size, work.hidden), (work.hidden, 16 * last)]
+    decoder: list[tuple] = [(work.latent_size, work.hidden), (work.hidden, 16 * last)]
     # Transposed kernels are (height, width, out, in), as in Keras.
     decoder += [(4, 4, out, size) for size, out in itertools.pairwise(up)]
     return encoder, [*decoder, (3, 3, work.channels[0], 1)]

@@ -74,6 +74,8 @@ class Process:
             text=True,
             env=environment(),
         )
+        self._calls = typing.cast(typing.TextIO, self._process.stdin)
+        self._answers = typing.cast(typing.TextIO, self._process.stdout)
         try:
             self.build_seconds = self._answer().seconds
         except BaseException:
@@ -90,20 +92,21 @@ class Process:
             ContestantError: If it fails or its process ends.
         """
         with contextlib.suppress(BrokenPipeError):
-            print(json.dumps({"method": method, "arguments": arguments}), file=self._process.stdin)
-            self._process.stdin.flush()
+            print(
+                json.dumps({"method": method, "arguments": arguments}), file=self._calls, flush=True
+            )
         return self._answer()
 
     def close(self):
         """Ends the process."""
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()
+            self._calls.close()
         try:
             self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._process.stdout.close()
+        self._answers.close()
         self._log.close()
 
     def __enter__(self):
@@ -113,7 +116,7 @@ class Process:
         self.close()
 
     def _answer(self):
-        line = self._process.stdout.readline()
+        line = self._answers.readline()
         if not line:
             raise ContestantError(f"its process ended: {self._last_words()}")
         answer = json.loads(line)

@@ -33,7 +33,7 @@ def measure(plan, tick):
                 process.call("write", directory=directory)
         except ContestantError as error:
             return {"calls": {}, "skipped": {"all": f"no export: {error}"}, "complaints": []}
-        variants = {}
+        variants: dict = {}
         for threads in sorted({1, num_cores()}):
             arguments = {"directory": directory, "latent_size": work.latent_size}
             tick(f"starting with {threads} threads")

@@ -16,7 +16,7 @@ def training(result):
         f"Training: {work['title']}; batch {work['batch_size']}, "
         f"{work['num_images']:,} images an epoch",
         "trainer", f"s / {_UNIT:,} images", "least to most", "images/s",
-        "tfvae is", "of the products", "test ELBO, nats", "first epoch, s",
+        "tfvae against it", "of the products", "test ELBO, nats", "first epoch, s",
     )  # fmt: skip
     titles = contestants.find("trainers")
     ours = result["trainers"].get(OURS)
@@ -74,7 +74,7 @@ def _by_speed(trainers):
 def _ratio(ours, row):
     if ours is None:
         return ""
-    return f"{ours['images_per_second'] / row['images_per_second']:.2f} x as fast"
+    return f"{ours['images_per_second'] / row['images_per_second']:.2f} x"
 
 
 def _products(ceiling):

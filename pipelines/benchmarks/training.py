@@ -18,19 +18,20 @@ class Plan:
     Attributes:
         epochs: Epochs a measurement.
         repetitions: Measurements of each contestant.
-        only: Names of contestants, or None for all.
+        only: Names of contestants: of a folder in which some are named, only those run.
         seconds: Length of a latency measurement.
     """
 
     epochs: int = 2
     repetitions: int = 5
-    only: tuple | None = None
+    only: tuple = ()
     seconds: float = 0.2
 
     def chosen(self, folder):
-        """Returns the contestants of a folder that are to run."""
+        """Returns the contestants of a folder that are to run, by name."""
         found = contestants.find(folder)
-        return {n: c for n, c in found.items() if self.only is None or n in self.only}
+        named = {name: found[name] for name in found if name in self.only}
+        return named or found
 
 
 def measure(work, plan, tick):
@@ -52,7 +53,7 @@ def measure(work, plan, tick):
         fields = works.to_json(work)
         tick("starting")
         trainers = rounds.start(stack, plan.chosen("trainers"), skipped, work=fields)
-        multipliers = _start_products(stack, work, skipped)
+        multipliers = _start_products(stack, work, plan, skipped)
         first = _warm_up(trainers, skipped, tick)
         jobs = {name: _training(trainers[name], plan.epochs) for name in first}
         jobs |= {name: _multiplying(process, work) for name, process in multipliers.items()}
@@ -70,10 +71,10 @@ def measure(work, plan, tick):
     return {**result, "complaints": agreement.complaints(result["trainers"], epochs * work.steps)}
 
 
-def _start_products(stack, work, skipped):
+def _start_products(stack, work, plan, skipped):
     if work.channels:
         return {}
-    entrants = contestants.find("products")
+    entrants = plan.chosen("products")
     processes = rounds.start(stack, entrants, skipped, work=works.to_json(work))
     for process in processes.values():
         process.call("run", steps=2)

@@ -55,7 +55,8 @@ class Runtime(abc.ABC):
             Median seconds a call.
         """
         program, x = self._program(part, batch_size), inputs(part, batch_size, self._latent_size)
-        times, end = [], time.perf_counter() + seconds
+        times: list[float] = []
+        end = time.perf_counter() + seconds
         while not times or time.perf_counter() < end:
             began = time.perf_counter()
             program(x)

@@ -1,4 +1,4 @@
-"""LiteRT, without TensorFlow."""
+"""LiteRT."""
 
 import pathlib
 
@@ -9,7 +9,7 @@ _SIGNATURE = {"encoder": "encode", "decoder": "decode"}
 
 
 class Contestant(Runtime):
-    """A signature runner of each batch size, which then keeps its memory."""
+    """An interpreter for each batch size, by tensor: a signature runner costs 5 us more a call."""
 
     def build(self, directory, threads):
         """Notes where the files lie: an interpreter is for one batch size."""
@@ -23,13 +23,18 @@ class Contestant(Runtime):
         """Opens an interpreter for this batch size."""
         from ai_edge_litert.interpreter import Interpreter
 
-        del batch_size  # the runner takes it from its first input
         interpreter = Interpreter(model_path=self._files[part], num_threads=self._threads)
-        runner, name = interpreter.get_signature_runner(_SIGNATURE[part]), INPUT[part]
+        # The signature is the file's first, so its tensors are those of the interpreter.
+        runner = interpreter.get_signature_runner(_SIGNATURE[part])
+        detail = runner.get_input_details()[INPUT[part]]
+        source, shape = detail["index"], detail["shape"][1:]
+        targets = [runner.get_output_details()[name]["index"] for name in OUTPUTS[part]]
+        interpreter.resize_tensor_input(source, (batch_size, *shape))
+        interpreter.allocate_tensors()
 
         def call(x):
-            outputs = runner(**{name: x})
-            return [outputs[key] for key in OUTPUTS[part]]
+            interpreter.set_tensor(source, x)
+            interpreter.invoke()
+            return [interpreter.get_tensor(target) for target in targets]
 
-        call.interpreter = interpreter  # type: ignore[attr-defined] # kept alive with its runner
         return call

@@ -1,4 +1,4 @@
-"""ONNX Runtime, on a graph built from the same weights."""
+"""ONNX Runtime."""
 
 from pipelines.benchmarks import onnx_graphs
 from pipelines.benchmarks.runtimes.base import INPUT, OUTPUTS, Runtime
@@ -7,7 +7,7 @@ REQUIRES = ("onnx", "onnxruntime")
 
 
 class Contestant(Runtime):
-    """An `InferenceSession` with all optimizations, which is the default."""
+    """A session on graphs built from the same weights; it optimizes them fully by default."""
 
     def build(self, directory, threads):
         """Builds the graphs and opens them."""

@@ -1,4 +1,4 @@
-"""A SavedModel's signature, called from Python."""
+"""SavedModel signature."""
 
 import pathlib
 

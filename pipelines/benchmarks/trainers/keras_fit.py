@@ -1,4 +1,4 @@
-"""Plain Keras: fit with a textbook train_step."""
+"""Keras fit, textbook train_step."""
 
 from pipelines import cli
 from pipelines.benchmarks import mnist

@@ -1,4 +1,4 @@
-"""PyTorch with torch.compile."""
+"""PyTorch, torch.compile."""
 
 from pipelines.benchmarks.pytorch import PyTorch
 
