@@ -54,14 +54,11 @@ def environment():
 
 
 class Process:
-    """A contestant in a process of its own.
+    """A contestant in a process of its own, which begins to build it at once.
 
     Args:
         module: Its module.
         **arguments: Of its constructor.
-
-    Raises:
-        ContestantError: If it can't be built.
     """
 
     def __init__(self, module, **arguments):
@@ -76,11 +73,17 @@ class Process:
         )
         self._calls = typing.cast(typing.TextIO, self._process.stdin)
         self._answers = typing.cast(typing.TextIO, self._process.stdout)
-        try:
-            self.build_seconds = self._answer().seconds
-        except BaseException:
-            self.close()
-            raise
+        self._built = False
+
+    def wait(self):
+        """Waits until the contestant is built; `call` does so too.
+
+        Raises:
+            ContestantError: If it can't be built.
+        """
+        if not self._built:
+            self._answer()
+            self._built = True
 
     def call(self, method, **arguments):
         """Calls a method of the contestant and waits for it.
@@ -91,6 +94,7 @@ class Process:
         Raises:
             ContestantError: If it fails or its process ends.
         """
+        self.wait()
         with contextlib.suppress(BrokenPipeError):
             print(
                 json.dumps({"method": method, "arguments": arguments}), file=self._calls, flush=True

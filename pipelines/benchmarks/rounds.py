@@ -7,7 +7,7 @@ from pipelines.benchmarks.processes import ContestantError, Process
 
 
 def start(stack, entrants, skipped, **arguments):
-    """Starts contestants, one after another.
+    """Starts contestants, all at once, and waits until they are built.
 
     Args:
         stack: `contextlib.ExitStack` that ends the processes.
@@ -22,13 +22,15 @@ def start(stack, entrants, skipped, **arguments):
     for name, contestant in entrants.items():
         reason = contestants.skipped(contestant)
         if reason is None:
-            try:
-                process = Process(contestant.module, **arguments)
-                processes[name] = stack.enter_context(process)
-            except ContestantError as error:
-                reason = str(error)
-        if reason is not None:
+            processes[name] = stack.enter_context(Process(contestant.module, **arguments))
+        else:
             skipped[name] = reason
+    for name, process in list(processes.items()):
+        try:
+            process.wait()
+        except ContestantError as error:
+            skipped[name] = str(error)
+            del processes[name]
     return processes
 
 
