@@ -28,7 +28,7 @@ Each contestant runs in a process of its own with all cores, repetitions take tu
 count. After training, the ELBO of all is measured by one function; if one did less work or ended
 elsewhere, the program says so and ends with status 1. Peers are an extra; a missing one is skipped.
 
-    pip install 'tfvae[benchmark]'
+    pip install -e '.[benchmark]'
 
 A full run takes some 20 minutes on 2 cores: leave the machine alone meanwhile.
 """
@@ -50,6 +50,8 @@ def main(argv):
     for part in given.part or _PARTS:
         report["parts"][part] = _measure(part, plan, given.quick, console)
         _write(report, output)  # after each part: a benchmark that is stopped isn't lost
+    for line in tables.binarization(report["parts"]):
+        console.print(line, soft_wrap=True)
     console.print(f"Results: {output}", soft_wrap=True)
     _check(report)
 

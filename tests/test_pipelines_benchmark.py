@@ -11,7 +11,16 @@ import pytest
 from scipy import stats
 
 from pipelines import benchmark, cli
-from pipelines.benchmarks import agreement, contestants, elbo, onnx_graphs, rounds, weights, works
+from pipelines.benchmarks import (
+    agreement,
+    contestants,
+    elbo,
+    onnx_graphs,
+    rounds,
+    tables,
+    weights,
+    works,
+)
 from pipelines.benchmarks.processes import ContestantError, Process
 from pipelines.benchmarks.products import base as products
 
@@ -66,7 +75,7 @@ def test_a_missing_peer_is_skipped_and_said_so(monkeypatch, tmp_path, capsys):
     )
     options = ["--quick", "--part", "aevb", "--output", str(tmp_path / "results.json")]
     benchmark.main([*options, "--only", "torch_eager", "--only", "torch_mm"])
-    reason = "torch is not installed: pip install 'tfvae[benchmark]'"
+    reason = "torch is not installed: pip install -e '.[benchmark]'"
     assert f"Skipped torch_eager: {reason}" in capsys.readouterr().out
     part = json.loads((tmp_path / "results.json").read_text())["parts"]["aevb"]
     assert part["skipped"] == {"torch_eager": reason, "torch_mm": reason}
@@ -125,6 +134,16 @@ def test_another_elbo_is_a_complaint(value):
 def test_complaints_end_the_program_with_a_failure():
     with pytest.raises(cli.Failure, match="aevb: b took 5 steps"):
         benchmark._check({"parts": {"aevb": {"complaints": ["b took 5 steps."]}}})
+
+
+def test_the_price_of_binarization_is_a_ratio_of_medians():
+    def part(seconds):
+        return {"trainers": {"tfvae_fit": {"epoch_seconds": {"median": seconds}}}}
+
+    parts = {"aevb": part(2.0), "aevb_binarized": part(2.2)}
+    found = "An epoch of binarized images, drawn anew, over one of grey images: tfvae_fit 1.10"
+    assert tables.binarization(parts) == [found]
+    assert tables.binarization({"aevb": part(2.0)}) == []
 
 
 def test_runtimes_that_differ_are_named():

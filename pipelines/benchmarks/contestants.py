@@ -10,7 +10,7 @@ _FOLDER = pathlib.Path(__file__).parent
 FOLDERS = ("trainers", "runtimes", "products")
 
 #: How a missing package is installed.
-REMEDY = "pip install 'tfvae[benchmark]'"
+REMEDY = "pip install -e '.[benchmark]'"
 
 
 @dataclasses.dataclass(frozen=True)

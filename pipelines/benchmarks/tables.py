@@ -59,6 +59,21 @@ def startup(result):
     return table
 
 
+def binarization(parts):
+    """Returns what drawing the pixels anew costs each trainer, as lines; none if not measured."""
+    if not {"aevb", "aevb_binarized"} <= set(parts):
+        return []
+    grey, drawn = (parts[name]["trainers"] for name in ("aevb", "aevb_binarized"))
+    ratios = [
+        f"{name} {drawn[name]['epoch_seconds']['median'] / row['epoch_seconds']['median']:.2f}"
+        for name, row in grey.items()
+        if name in drawn
+    ]
+    return [
+        f"An epoch of binarized images, drawn anew, over one of grey images: {', '.join(ratios)}"
+    ]
+
+
 def _table(title, first, *others):
     table = Table(title=title, title_justify="left", caption_justify="left")
     table.add_column(first, no_wrap=True)
