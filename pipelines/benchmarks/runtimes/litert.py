@@ -23,12 +23,8 @@ class Contestant(Runtime):
         """Opens an interpreter for this batch size."""
         from ai_edge_litert.interpreter import Interpreter
 
+        source, shape, targets = _tensors(self._files[part], part)
         interpreter = Interpreter(model_path=self._files[part], num_threads=self._threads)
-        # The signature is the file's first, so its tensors are those of the interpreter.
-        runner = interpreter.get_signature_runner(_SIGNATURE[part])
-        detail = runner.get_input_details()[INPUT[part]]
-        source, shape = detail["index"], detail["shape"][1:]
-        targets = [runner.get_output_details()[name]["index"] for name in OUTPUTS[part]]
         interpreter.resize_tensor_input(source, (batch_size, *shape))
         interpreter.allocate_tensors()
 
@@ -38,3 +34,17 @@ class Contestant(Runtime):
             return [interpreter.get_tensor(target) for target in targets]
 
         return call
+
+
+def _tensors(file, part):
+    """Returns the index and shape of the input and the indices of the outputs.
+
+    The signature is the file's first, so its tensors are those of the interpreter. They are read by
+    an interpreter of their own: one with a runner can't be resized.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    runner = Interpreter(model_path=file).get_signature_runner(_SIGNATURE[part])
+    source = runner.get_input_details()[INPUT[part]]
+    targets = [runner.get_output_details()[name]["index"] for name in OUTPUTS[part]]
+    return source["index"], source["shape"][1:], targets
