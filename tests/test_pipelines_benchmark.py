@@ -154,15 +154,15 @@ def test_runtimes_that_differ_are_named():
 
 def test_turns_rotate_and_a_failing_contestant_leaves():
     order: list = []
-    skipped: dict = {}
+    failed: dict = {}
 
     def fail():
         raise ContestantError("no compiler")
 
     jobs = {"a": lambda: 1.0, "b": fail, "c": lambda: 3.0}
-    seconds = rounds.interleave(jobs, 3, skipped, order.append)
+    seconds = rounds.interleave(jobs, 3, failed, order.append)
     assert seconds == {"a": [1.0] * 3, "c": [3.0] * 3}
-    assert skipped == {"b": "no compiler"}
+    assert failed == {"b": "no compiler"}
     assert order == ["a", "b", "c", "c", "a", "c", "a"]
 
 
@@ -176,12 +176,14 @@ def test_a_contestant_runs_in_its_own_process():
         assert process.call("run", steps=1).seconds > 0  # an error doesn't end it
 
 
-def test_a_contestant_that_cannot_be_built_is_skipped_with_its_reason():
+def test_a_contestant_that_cannot_be_built_has_failed():
     skipped: dict = {}
+    failed: dict = {}
     entrants = {"numpy_matmul": contestants.describe(NUMPY)}
     with contextlib.ExitStack() as stack:
-        assert rounds.start(stack, entrants, skipped, work={"wings": 2}) == {}
-    assert skipped == {"numpy_matmul": "KeyError: 'channels'"}
+        assert rounds.start(stack, entrants, skipped, failed, work={"wings": 2}) == {}
+    assert skipped == {}
+    assert agreement.failures(failed) == ["numpy_matmul failed: KeyError: 'channels'."]
 
 
 def test_operations_are_those_of_the_products():

@@ -36,6 +36,11 @@ def complaints(trainers, steps):
     return found
 
 
+def failures(reasons):
+    """Returns a sentence for each contestant that is installed and failed all the same."""
+    return [f"{name} failed: {reason}." for name, reason in reasons.items()]
+
+
 def disagreements(results):
     """Returns what is wrong with the outputs of the runtimes, a list of sentences.
 

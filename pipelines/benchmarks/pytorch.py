@@ -42,14 +42,12 @@ def decoder(work):
     return _prepared(nn.Sequential(*layers), work, 1)
 
 
-def loss_of(work, encode, decode):
+def loss_of(encode, decode):
     """Returns the function x -> mean of -ELBO(x), nats."""
     import torch
     from torch.nn import functional
 
     def loss(x):
-        if work.binarized:
-            x = (torch.rand_like(x) < x).to(x.dtype)
         mean, log_variance = encode(x).chunk(2, dim=1)
         z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
         cross_entropy = functional.binary_cross_entropy_with_logits(decode(z), x, reduction="sum")
@@ -80,7 +78,7 @@ class PyTorch(Trainer):
         self._encoder, self._decoder = encoder(work), decoder(work)
         weights = [*self._encoder.parameters(), *self._decoder.parameters()]
         self._optimizer = torch.optim.Adam(weights, work.learning_rate, eps=1e-7, fused=True)
-        self._loss = self.prepare(loss_of(work, self._encoder, self._decoder))
+        self._loss = self.prepare(loss_of(self._encoder, self._decoder))
 
     def prepare(self, loss):
         """Returns the loss as it is run: eager here."""
@@ -94,7 +92,10 @@ class PyTorch(Trainer):
         for _ in range(epochs):
             for rows in torch.randperm(self.work.num_images).split(self.work.batch_size):
                 self._optimizer.zero_grad(set_to_none=True)
-                self._loss(self._images[rows]).backward()
+                x = self._images[rows]
+                # Drawn here, so that a compiled loss doesn't draw by a slower generator.
+                x = torch.bernoulli(x) if self.work.binarized else x
+                self._loss(x).backward()
                 self._optimizer.step()
 
     def num_steps(self):

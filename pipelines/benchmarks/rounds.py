@@ -6,13 +6,14 @@ from pipelines.benchmarks import contestants
 from pipelines.benchmarks.processes import ContestantError, Process
 
 
-def start(stack, entrants, skipped, **arguments):
+def start(stack, entrants, skipped, failed, **arguments):
     """Starts contestants, all at once, and waits until they are built.
 
     Args:
         stack: `contextlib.ExitStack` that ends the processes.
         entrants: `Contestant`s by name.
-        skipped: Dict that receives the reason for each that can't be started.
+        skipped: Dict that receives the reason for each whose packages are missing.
+        failed: Dict that receives the reason for each other one that can't be started.
         **arguments: Of their constructors.
 
     Returns:
@@ -29,18 +30,18 @@ def start(stack, entrants, skipped, **arguments):
         try:
             process.wait()
         except ContestantError as error:
-            skipped[name] = str(error)
+            failed[name] = str(error)
             del processes[name]
     return processes
 
 
-def interleave(jobs, repetitions, skipped, tick=lambda name: None):
+def interleave(jobs, repetitions, failed, tick=lambda name: None):
     """Runs each job once a round; the first of a round is another one each time.
 
     Args:
         jobs: Functions by name, each returning the seconds it measured.
         repetitions: Number of rounds.
-        skipped: Dict that receives the reason for each job that fails; it isn't run again.
+        failed: Dict that receives the reason for each job that fails; it isn't run again.
         tick: Function of the name, called before each run.
 
     Returns:
@@ -60,7 +61,7 @@ def interleave(jobs, repetitions, skipped, tick=lambda name: None):
                 try:
                     seconds[name].append(jobs[name]())
                 except ContestantError as error:
-                    skipped[name] = str(error)
+                    failed[name] = str(error)
                     del seconds[name]
     return seconds
 

@@ -25,6 +25,7 @@ def measure(plan, tick):
         Dict for JSON; `complaints` lists where runtimes disagree.
     """
     skipped: dict = {}
+    failed: dict = {}
     work = works.WORKS["aevb"]
     with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
         tick("exporting the model")
@@ -32,25 +33,27 @@ def measure(plan, tick):
             with Process(export_vae.__name__, work=works.to_json(work)) as process:
                 process.call("write", directory=directory)
         except ContestantError as error:
-            return {"calls": {}, "skipped": {"all": f"no export: {error}"}, "complaints": []}
+            failed["The export"] = str(error)
+            return {"calls": {}, "skipped": {}, "complaints": agreement.failures(failed)}
         variants: dict = {}
         for threads in sorted({1, num_cores()}):
             arguments = {"directory": directory, "latent_size": work.latent_size}
             tick(f"starting with {threads} threads")
             entrants = plan.chosen("runtimes")
-            started = rounds.start(stack, entrants, skipped, threads=threads, **arguments)
+            started = rounds.start(stack, entrants, skipped, failed, threads=threads, **arguments)
             variants |= {(name, threads): process for name, process in started.items()}
-        results = _results(variants, skipped, tick)
+        results = _results(variants, failed, tick)
         variants = {key: variants[key] for key in results}
         calls = {
-            f"{part} {batch}": _case(variants, part, batch, plan, skipped, tick)
+            f"{part} {batch}": _case(variants, part, batch, plan, failed, tick)
             for part, batch in _CASES
         }
     named = {f"{name}, {threads} threads": values for (name, threads), values in results.items()}
-    return {"calls": calls, "skipped": skipped, "complaints": agreement.disagreements(named)}
+    complaints = agreement.failures(failed) + agreement.disagreements(named)
+    return {"calls": calls, "skipped": skipped, "complaints": complaints}
 
 
-def _results(variants, skipped, tick):
+def _results(variants, failed, tick):
     """Calls every case once, which warms it up, and returns the numbers to compare."""
     results = {}
     for (name, threads), process in variants.items():
@@ -61,23 +64,23 @@ def _results(variants, skipped, tick):
                 for part, batch in _CASES
             ]
         except ContestantError as error:
-            skipped[name] = str(error)
+            failed[name] = str(error)
     return results
 
 
-def _case(variants, part, batch, plan, skipped, tick):
+def _case(variants, part, batch, plan, failed, tick):
     """Returns seconds a call, by runtime, for one part and batch size."""
 
     def job(process):
         arguments = {"part": part, "batch_size": batch, "seconds": plan.seconds}
         return lambda: process.call("latency", **arguments).result
 
-    failed: dict = {}
+    lost: dict = {}
     jobs = {key: job(process) for key, process in variants.items()}
     seconds = rounds.interleave(
-        jobs, plan.repetitions, failed, lambda key: tick(f"{part}, batch {batch}: {key[0]}")
+        jobs, plan.repetitions, lost, lambda key: tick(f"{part}, batch {batch}: {key[0]}")
     )
-    skipped |= {name: reason for (name, _), reason in failed.items()}
+    failed |= {name: reason for (name, _), reason in lost.items()}
     best: dict = {}
     for (name, threads), values in seconds.items():
         found = {"call_seconds": rounds.summary(values), "threads": threads}

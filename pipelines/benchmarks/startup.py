@@ -4,12 +4,12 @@ import subprocess
 import sys
 import time
 
-from pipelines.benchmarks import rounds
+from pipelines.benchmarks import agreement, rounds
 from pipelines.benchmarks.processes import ContestantError
-from pipelines.benchmarks.worker import PEERS
+from pipelines.benchmarks.worker import UNINVITED
 
 # TensorFlow imports JAX where it is installed: as without the extra, so that it counts alone.
-_ALONE = f"import sys; sys.modules.update(dict.fromkeys({PEERS!r})); "
+_ALONE = f"import sys; sys.modules[{UNINVITED!r}] = None; "
 
 COMMANDS = {
     "python": ("-c", "pass"),
@@ -32,13 +32,13 @@ def measure(plan, tick):
     Returns:
         Dict for JSON.
     """
-    skipped: dict = {}
+    failed: dict = {}
     jobs = {name: _job(arguments) for name, arguments in COMMANDS.items()}
-    rounds.interleave(jobs, 1, skipped, tick)
-    jobs = {name: job for name, job in jobs.items() if name not in skipped}
-    seconds = rounds.interleave(jobs, plan.repetitions, skipped, tick)
+    rounds.interleave(jobs, 1, failed, tick)
+    jobs = {name: job for name, job in jobs.items() if name not in failed}
+    seconds = rounds.interleave(jobs, plan.repetitions, failed, tick)
     commands = {name: rounds.summary(values) for name, values in seconds.items()}
-    return {"commands": commands, "skipped": skipped, "complaints": []}
+    return {"commands": commands, "skipped": {}, "complaints": agreement.failures(failed)}
 
 
 def _job(arguments):

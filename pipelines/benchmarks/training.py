@@ -49,17 +49,18 @@ def measure(work, plan, tick):
         Dict for JSON; `complaints` lists where contestants disagree.
     """
     skipped: dict = {}
+    failed: dict = {}
     with contextlib.ExitStack() as stack:
         fields = works.to_json(work)
         tick("starting")
-        trainers = rounds.start(stack, plan.chosen("trainers"), skipped, work=fields)
-        multipliers = _start_products(stack, work, plan, skipped)
-        first = _warm_up(trainers, skipped, tick)
+        trainers = rounds.start(stack, plan.chosen("trainers"), skipped, failed, work=fields)
+        multipliers = _start_products(stack, work, plan, skipped, failed)
+        first = _warm_up(trainers, failed, tick)
         jobs = {name: _training(trainers[name], plan.epochs) for name in first}
         jobs |= {name: _multiplying(process, work) for name, process in multipliers.items()}
-        seconds = rounds.interleave(jobs, plan.repetitions, skipped, tick)
+        seconds = rounds.interleave(jobs, plan.repetitions, failed, tick)
         done = {name: trainers[name] for name in trainers if name in seconds}
-        ends = _evaluate(done, skipped, tick)
+        ends = _evaluate(done, failed, tick)
     ceiling = _ceiling(work, {name: seconds[name] for name in multipliers if name in seconds})
     result = {
         "work": {**fields, "steps": work.steps},
@@ -68,27 +69,28 @@ def measure(work, plan, tick):
         "skipped": skipped,
     }
     epochs = 1 + plan.epochs * plan.repetitions
-    return {**result, "complaints": agreement.complaints(result["trainers"], epochs * work.steps)}
+    complaints = agreement.complaints(result["trainers"], epochs * work.steps)
+    return {**result, "complaints": agreement.failures(failed) + complaints}
 
 
-def _start_products(stack, work, plan, skipped):
+def _start_products(stack, work, plan, skipped, failed):
     if work.channels:
         return {}
     entrants = plan.chosen("products")
-    processes = rounds.start(stack, entrants, skipped, work=works.to_json(work))
+    processes = rounds.start(stack, entrants, skipped, failed, work=works.to_json(work))
     for process in processes.values():
         process.call("run", steps=2)
     return processes
 
 
-def _warm_up(trainers, skipped, tick):
+def _warm_up(trainers, failed, tick):
     first = {}
     for name, process in trainers.items():
         tick(f"{name}: first epoch, compilation included")
         try:
             first[name] = process.call("train", epochs=1).seconds
         except ContestantError as error:
-            skipped[name] = str(error)
+            failed[name] = str(error)
     return first
 
 
@@ -103,14 +105,14 @@ def _multiplying(process, work):
     return lambda: process.call("run", steps=steps).seconds / steps
 
 
-def _evaluate(trainers, skipped, tick):
+def _evaluate(trainers, failed, tick):
     ends = {}
     for name, process in trainers.items():
         tick(f"{name}: ELBO")
         try:
             ends[name] = process.call("evaluate").result
         except ContestantError as error:
-            skipped[name] = str(error)
+            failed[name] = str(error)
     return ends
 
 

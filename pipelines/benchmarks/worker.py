@@ -15,8 +15,8 @@ import sys
 import time
 import traceback
 
-#: Packages of peers: each process is without those of the others.
-PEERS = ("jax", "onnx", "onnxruntime", "torch")
+#: What TensorFlow imports wherever it is installed: who doesn't require it runs without.
+UNINVITED = "jax"
 
 
 def main(argv):
@@ -33,7 +33,8 @@ def main(argv):
     def build():
         nonlocal contestant
         loaded = importlib.import_module(module)
-        block(set(PEERS) - set(loaded.REQUIRES))
+        if UNINVITED not in loaded.REQUIRES:
+            sys.modules[UNINVITED] = None  # type: ignore[assignment] # as if it weren't installed
         contestant = loaded.Contestant(**json.loads(arguments))
 
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
@@ -41,12 +42,6 @@ def main(argv):
         for line in sys.stdin:
             call = json.loads(line)
             answer(lambda call=call: getattr(contestant, call["method"])(**call["arguments"]))
-
-
-def block(packages):
-    """Makes packages look as if they weren't installed: TensorFlow, for one, imports JAX."""
-    for name in packages:
-        sys.modules[name] = None  # type: ignore[assignment]
 
 
 def _timed(make):
