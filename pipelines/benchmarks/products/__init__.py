@@ -1,0 +1,1 @@
+"""Contestants that multiply matrices: see `base.Products`."""

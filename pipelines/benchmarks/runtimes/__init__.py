@@ -1,0 +1,1 @@
+"""Contestants that run exports: see `base.Runtime`."""

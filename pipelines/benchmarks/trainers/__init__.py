@@ -1,0 +1,1 @@
+"""Contestants that train: see `base.Trainer`."""
