@@ -11,6 +11,7 @@ import tfvae
 from pipelines import cli, commands
 from pipelines.cli import Failure, UsageError, usage
 from pipelines.export import check_directory, publish
+from pipelines.plot import FOLDER
 from pipelines.runs import MODEL, OPTIONS
 from tfvae import components
 
@@ -36,7 +37,8 @@ def main(argv):
     run = _claim(run, name, given.resume)
     _write_options(run, options)
     result = _train(vae, dataset, run, options)
-    if result.resumed_at.epoch == options["epochs"] and (run / MODEL).is_file():
+    # The figures are written last.
+    if result.resumed_at.epoch == options["epochs"] and (run / FOLDER).is_dir():
         print(f"{run} had finished already. For more, add `--epochs` with a larger number.")
         return
     try:
@@ -135,7 +137,6 @@ def _train(vae, dataset, run, options):
 def _finish(vae, dataset, run, options, export):
     """Writes the model, its test ELBO, its figures and its exports."""
     from pipelines import evaluate
-    from pipelines.plot import FOLDER
     from tfvae.figures import gallery
     from tfvae.training.logs import write_pictures
 

@@ -10,6 +10,7 @@ import samples
 
 from tfvae import components
 from tfvae.datasets.base import Dataset
+from tfvae.datasets.idx_files import DataFileError
 
 
 def build(spec):
@@ -243,5 +244,5 @@ def test_idx_folders_that_can_t_be_read_are_refused(place):
     (place / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"no")[:-4])
     assert "holds one file of each kind" in refused("idx(path='.')")
     (place / "train-images-idx3-ubyte").unlink()
-    assert "train-images-idx3-ubyte.gz is damaged" in refused("idx(path='.')")
+    assert "train-images-idx3-ubyte.gz is damaged" in refused("idx(path='.')", DataFileError)
     assert "`emnist-train-images-idx3-ubyte`" in refused("idx(path='.', prefix='emnist-')")

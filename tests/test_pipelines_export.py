@@ -155,7 +155,7 @@ def usage_errors(exported):
     yield [str(decoder), "--version", "1"], "`--version` chooses in a directory"
     yield [str(decoder), "--what", "x"], r"not among the outputs of .*: mean\. .*--format saved_"
     yield [str(exported), "--version", "9"], "Received 9; .* has 1. Leave it out for the newest"
-    yield [str(exported), "--num", "0"], "a whole number above 0, received '0'"
+    yield [str(exported), "--num", "0"], r"a whole number above 0 \(below 2\*\*31\), received '0'"
     yield [str(exported), "--seed", "-1"], "a whole number from 0 to 2147483647, received '-1'"
     yield [str(exported), "--format", "onnx"], "invalid choice: 'onnx'"
     yield [str(exported), "--output", "a.jpg"], r"`--output a\.png`"

@@ -242,7 +242,7 @@ def test_help_answers_without_tensorflow(name, tmp_path):
         (["--network", "mpl"], "`mpl` is not one of the networks. Did you mean `mlp`? Known: "),
         (["--network", "mlp(hiden=3)"], "has no option `hiden`. Did you mean `hidden`?"),
         (["--dataset", "mnist(binarize=dynamic)"], "Put quotes around a string"),
-        (["--epochs", "0"], "Argument --epochs: expected a whole number above 0, received '0'"),
+        (["--epochs", "0"], "Argument --epochs: expected a whole number above 0 (below 2**31)"),
         (["--epoch", "1"], "Unrecognized arguments: --epoch 1"),
         (["--learning-rate", "nan"], "expected a number above 0, received 'nan'"),
         (["--seed", "-1"], "expected a whole number from 0 to 2147483647"),

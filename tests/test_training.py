@@ -132,8 +132,8 @@ while kills < t.KILLS:
     kills += 1
 print(kills)
 """
-KILLS = 6
-MANY = 40  # epochs: more than the children get done
+KILLS = 4
+MANY = 30  # epochs: more than the children get done
 
 
 def train_many(run):

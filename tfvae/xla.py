@@ -22,11 +22,12 @@ def pays_off(model):
     TensorFlow's own kernels; on GPU and TPU it helps both.
 
     Args:
-        model: Has an `encoder` and a `decoder`, Keras models.
+        model: May have an `encoder` and a `decoder`, Keras models.
     """
     if any(device.device_type != "CPU" for device in tf.config.list_logical_devices()):
         return True
-    layers = [*model.encoder._flatten_layers(), *model.decoder._flatten_layers()]
+    networks = [getattr(model, name, None) for name in ("encoder", "decoder")]
+    layers = [layer for net in networks if net is not None for layer in net._flatten_layers()]
     return not any(isinstance(layer, _CONVOLUTIONS) for layer in layers)
 
 
@@ -41,4 +42,5 @@ def function(python_function):
     def call(model, *arguments):
         return functions[pays_off(model)](model, *arguments)
 
+    call.python_function = python_function  # type: ignore[attr-defined]  # as tf.function has it
     return call

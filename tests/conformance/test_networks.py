@@ -100,7 +100,9 @@ def test_a_network_computes_the_same_from_its_config_and_weights(spec):
 def test_a_size_that_is_no_positive_int_is_refused(name, option, value):
     if option not in cases.components.members("networks")[name].options:
         return
-    with pytest.raises(ValueError, match=f"^`{option}` holds positive ints, such as "):
+    with pytest.raises(
+        ValueError, match=f"^`{option}` (holds positive ints|is a positive int), such as "
+    ):
         cases.build("networks", f"{name}({option}={value})")
 
 

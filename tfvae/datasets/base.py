@@ -92,7 +92,6 @@ class Dataset(components.Component, abc.ABC):
         """
         blocks = self.blocks(batch_size, 1, seed, start_step)
 
-        @tf.function(jit_compile=True, autograph=False)  # noise is slow without XLA
         def prepare(step, block):
             x = block[0]
             rows = noise.row_seeds(noise.seed_of(seed, Stream.DATA, step), tf.shape(x)[0])

@@ -95,7 +95,9 @@ def _lock(directory, *, wait=True):
 def _bury_the_dead(root):
     """Finishes or removes what publishers left that are no longer alive."""
     for staging in root.glob(f"{_PREFIX}*"):
-        with contextlib.suppress(BlockingIOError), _lock(staging, wait=False):
+        # Alive, or removed by its publisher since it was listed.
+        gone = (BlockingIOError, FileNotFoundError)
+        with contextlib.suppress(*gone), _lock(staging, wait=False):
             version = _decided(staging)
             if version is not None:
                 _move(staging, root, version)
