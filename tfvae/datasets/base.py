@@ -57,6 +57,10 @@ class Dataset(components.Component, abc.ABC):
         del seed
         return tf.cast(x, tf.float32)
 
+    def _draws(self):
+        """Says whether `_prepare` draws, and needs its seeds: making them takes time."""
+        return True
+
     def split(self, name, batch_size):
         """Returns one split as batches, in one fixed order and with fixed noise.
 
@@ -91,6 +95,8 @@ class Dataset(components.Component, abc.ABC):
             ValueError: If the batch size is not positive, or the split is smaller than a batch.
         """
         blocks = self.blocks(batch_size, 1, seed, start_step)
+        if not self._draws():
+            return blocks.map(lambda block: self.prepare(block[0], None)).prefetch(2)
 
         def prepare(step, block):
             x = block[0]

@@ -161,6 +161,9 @@ class StoredDataset(Dataset):
         source = epochs if isinstance(examples, np.ndarray) else mapped
         return source.shuffled_blocks(examples, batch_size, num_steps, seed, start_step)
 
+    def _draws(self):
+        return self._binarize == "dynamic"
+
     def _prepare(self, x, seed):
         if self._binarize == "dynamic":
             return binarization.fresh(x, seed)
