@@ -33,7 +33,7 @@ def main(argv):
         dataset = components.build(Dataset, given.dataset)
     x = summary.first(dataset, "train", _NUM)
     facts = summary.summarize(x)
-    fits = likelihoods(dataset.event_shape, x)
+    fits = likelihoods(dataset.event_shape, x, dataset.transform)
     _say("data", _on_data(dataset, given.dataset))
     _say("examples", [*_on_counts(dataset), *_on_copies(dataset)])
     _say("on the way in", dataset.notes)
@@ -44,27 +44,28 @@ def main(argv):
     print(f"Train on it:\n  {command(dataset, given.dataset, fits)}")
 
 
-def likelihoods(event_shape, x):
+def likelihoods(event_shape, x, transform=None):
     """Returns which likelihoods have a density for data.
 
     Args:
         event_shape: Shape of an example.
         x: NumPy array `[num, *event_shape]`.
+        transform: The `transform` of the data set.
 
     Returns:
-        Dict of the name of a likelihood to whether it fits, and why.
+        Dict of the name of a likelihood to its spec if it fits, or None, and why.
     """
+    from tfvae.distribution_layers import fitting
     from tfvae.distribution_layers.base import DistributionLayer
 
     found = {}
     for name, member in components.members("distribution_layers").items():
         try:
-            layer = components.build(DistributionLayer, name, event_shape)
-            layer.check_data(x)
+            layer, spec = fitting.fit(DistributionLayer, name, event_shape, x, transform)
         except ValueError as error:
-            found[name] = False, f"{name}: {error}"
+            found[name] = None, f"{name}: {error}"
         else:
-            found[name] = True, f"{name}: {member.summary} Defined for {layer.support}."
+            found[name] = str(spec), f"{spec}: {member.summary} Defined for {layer.support}."
     return found
 
 
@@ -77,8 +78,8 @@ def command(dataset, spec, fits):
         fits: What `likelihoods` returned.
     """
     words = ["python -m pipelines.train", f'--dataset "{spec}"']
-    good = [name for name, (fit, _) in fits.items() if fit]
-    chosen = [name for name in ("bernoulli", "normal") if name in good] or good
+    good = {name: fit for name, (fit, _) in fits.items() if fit}
+    chosen = [good[name] for name in ("bernoulli", "mixed", "normal", *good) if name in good]
     if chosen:
         words.append(f"--likelihood {chosen[0]}")
     shape = dataset.event_shape

@@ -16,6 +16,7 @@ from pipelines.runs import MODEL, OPTIONS
 from tfvae import components
 
 _NUMBERS = ("epochs", "batch_size", "learning_rate", "seed", "clip_norm")
+_CHECKED = 1000  # examples that are compared with the support of the likelihood
 _PARTS = ("network", "posterior", "likelihood", "prior", "objective")
 
 
@@ -80,9 +81,18 @@ def _build(options):
         dtype=options["precision"],
         transform=dataset.transform,
     )
-    x = next(iter(dataset.training(options["batch_size"], options["seed"])))
-    vae.likelihood_layer.check_data(x.numpy())
+    _check_data(vae.likelihood_layer, dataset, options)
     return dataset, vae
+
+
+def _check_data(likelihood, dataset, options):
+    """Refuses data outside the support: some examples in full, and the range of all."""
+    import numpy as np
+
+    batches = dataset.training(options["batch_size"], options["seed"])
+    some = batches.take(-(-_CHECKED // options["batch_size"]))
+    likelihood.check_data(np.concatenate(list(some.as_numpy_iterator())))
+    likelihood.check_data(np.array(dataset.value_range(), np.float32))
 
 
 def _claim(run, name, resume):

@@ -1,6 +1,7 @@
 """The variational autoencoder: ties the parts together and trains them."""
 
 import contextlib
+import functools
 import random
 
 import keras
@@ -80,6 +81,7 @@ class VAE(keras.Model):
                 DistributionLayer, likelihood, self.event_shape
             )
             self.prior_layer = components.build(Prior, prior, self.latent_size)
+            self.likelihood_layer.bind(self.transform)
             self._check_parts()
             self.encoder = self.network.encoder(self.event_shape, self.posterior_layer.params_shape)
             self.decoder = self.network.decoder(
@@ -105,16 +107,17 @@ class VAE(keras.Model):
         """
         return self.posterior_layer(self.encoder(self._check_examples(x)))
 
-    def likelihood(self, z):
+    def likelihood(self, z, training=False):
         """Returns p(x|z).
 
         Args:
             z: Float tensor `[..., latent_size]`.
+            training: Whether a step of training asks, for a likelihood that adapts to its batch.
 
         Returns:
             distribution: Batch shape `[...]`, event shape `event_shape`.
         """
-        return self.likelihood_layer(self._decode(z))
+        return self.likelihood_layer(self._decode(z), training=training)
 
     def prior(self):
         """Returns p(z): batch shape `[]`, event shape `[latent_size]`."""
@@ -135,19 +138,21 @@ class VAE(keras.Model):
         seeds = noise.row_seeds(noise.seed_of(Stream.ELBO, seed), tf.shape(x)[0])
         return self.terms(x, seeds).metrics["elbo"]
 
-    def terms(self, x, seed, step=0):
+    def terms(self, x, seed, step=0, training=False):
         """Returns what the objective says of each example.
 
         Args:
             x: Float tensor `[batch, *event_shape]`.
             seed: int32 `[batch, 2]`, one seed for each row.
             step: Iterations of the optimizer so far, for objectives with a schedule.
+            training: Whether a step of training asks.
 
         Returns:
             `Terms`: the bound and its metrics, `[batch]` each, in nats.
         """
         x = self._check_examples(x)
-        return self.objective(x, self.posterior(x), self.prior(), self.likelihood, step, seed)
+        likelihood_of = functools.partial(self.likelihood, training=training)
+        return self.objective(x, self.posterior(x), self.prior(), likelihood_of, step, seed)
 
     def log_likelihood(self, x, num_samples=5000, seed=0):
         """Estimates log p(x) from below by importance sampling from q(z|x).

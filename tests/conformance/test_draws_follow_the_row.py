@@ -27,7 +27,7 @@ def _equal(draws, expected):
 
 @pytest.mark.parametrize(("spec", "event_shape"), cases.layers_with_events())
 def test_a_row_of_a_layer_draws_the_same_in_every_batch(spec, event_shape):
-    layer = cases.build("distribution_layers", spec, event_shape)
+    layer = cases.layer(spec, event_shape)
     params = cases.params_of(layer, 7)
     _check(lambda rows: layer.sample(params[rows], SEEDS.numpy()[rows]).numpy())
 
@@ -40,7 +40,7 @@ def test_a_row_of_a_prior_draws_the_same_in_every_batch(spec):
 
 @pytest.mark.parametrize("spec", cases.specs("distribution_layers"))
 def test_another_seed_draws_something_else_from_a_layer(spec):
-    layer = cases.build("distribution_layers", spec, (40,))
+    layer = cases.layer(spec, (40,))
     params = np.repeat(cases.params_of(layer, 1), 7, axis=0)
     draws = layer.sample(params, SEEDS).numpy()
     assert len(np.unique(draws, axis=0)) == 7

@@ -14,7 +14,7 @@ LATENTS = 3
 
 
 def _posterior(spec, batch=6):
-    layer = cases.build("distribution_layers", spec, LATENTS)
+    layer = cases.layer(spec, (LATENTS,))
     return layer(cases.params_of(layer, batch))
 
 
@@ -39,7 +39,7 @@ def test_the_divergence_from_itself_is_zero(posterior):
 
 @pytest.mark.parametrize("posterior", cases.posteriors())
 def test_the_divergence_between_posteriors_agrees_with_monte_carlo(posterior):
-    layer = cases.build("distribution_layers", posterior, LATENTS)
+    layer = cases.layer(posterior, (LATENTS,))
     q, p = (layer(cases.params_of(layer, 6, seed)) for seed in (0, 1))
     z = reparameterize(q, noise.row_seeds(noise.seed_of(0), 6), NUM)
     ratio = np.float64(q.log_prob(z) - p.log_prob(z))

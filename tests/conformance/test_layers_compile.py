@@ -10,8 +10,8 @@ from tfvae import noise
 
 @pytest.mark.parametrize("spec", cases.specs("distribution_layers"))
 def test_a_layer_agrees_in_eager_graph_and_xla(spec):
-    layer = cases.build("distribution_layers", spec, (2, 3))
-    x = cases.LAYERS[cases.name_of(spec)].data((5, 2, 3))
+    layer = cases.layer(spec, (2, 3))
+    x = cases.LAYERS[cases.name_of(spec)].data(layer, 5)
     params = tf.constant(cases.params_of(layer, 5))
     seeds = noise.row_seeds(noise.seed_of(0), 5)
 

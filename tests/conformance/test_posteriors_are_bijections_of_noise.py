@@ -17,7 +17,7 @@ LATENTS = 3
 
 @pytest.fixture(params=cases.posteriors())
 def layer(request):
-    return cases.build("distribution_layers", request.param, LATENTS)
+    return cases.layer(request.param, (LATENTS,))
 
 
 @pytest.fixture
@@ -70,11 +70,12 @@ def test_gradients_pass_through_a_sample_to_the_parameters(layer):
     with tf.GradientTape() as tape:
         tape.watch(params)
         z = reparameterize(layer(params), noise.row_seeds(noise.seed_of(1), 5))
-    assert np.all(tape.gradient(tf.reduce_sum(z**2), params) != 0)
+    # In one row at least: a variance at its floor has no gradient.
+    assert np.all(np.any(tape.gradient(tf.reduce_sum(z**2), params) != 0, axis=0))
 
 
 @pytest.mark.parametrize("spec", cases.specs("distribution_layers"))
 def test_a_layer_says_whether_it_can_be_a_posterior(spec):
-    layer = cases.build("distribution_layers", spec, LATENTS)
+    layer = cases.layer(spec, (LATENTS,))
     is_bijection = isinstance(layer(cases.params_of(layer, 1)), tfd.TransformedDistribution)
     assert layer.reparameterized == is_bijection

@@ -7,19 +7,22 @@ import pytest
 from tfvae import noise
 
 NUM = 100_000
+CHUNK = 20_000
 
 
 @pytest.mark.parametrize("spec", cases.specs("distribution_layers"))
 def test_samples_of_a_layer_have_its_mean_and_variance(spec):
-    layer = cases.build("distribution_layers", spec, (2, 3))
+    layer = cases.layer(spec, (2, 3))
     params = cases.params_of(layer, 1)
-    samples = layer.sample(
-        np.repeat(params, NUM, axis=0), noise.row_seeds(noise.seed_of(1), NUM)
-    ).numpy()
-    assert samples.shape == (NUM, 2, 3)
+    rows = np.repeat(params, CHUNK, axis=0)
+    seeds = [noise.row_seeds(noise.seed_of(1), CHUNK, start) for start in range(0, NUM, CHUNK)]
+    samples = np.concatenate([layer.sample(rows, chunk) for chunk in seeds])
+    assert samples.shape == (NUM, *layer.event_shape)
     assert samples.dtype == np.float32
     distribution = layer(params)
-    _check(samples, distribution.mean()[0], distribution.stddev()[0])
+    expected = cases.LAYERS[cases.name_of(spec)].correlation
+    correlation = None if expected is None else expected(layer, params[0])
+    _check(samples, distribution.mean()[0], distribution.stddev()[0], correlation)
     np.testing.assert_allclose(distribution.stddev() ** 2, distribution.variance(), rtol=1e-6)
 
 
@@ -35,12 +38,13 @@ def test_samples_of_a_prior_have_its_mean_and_variance(spec):
     _check(samples, distribution.mean(), distribution.stddev())
 
 
-def _check(samples, mean, stddev):
+def _check(samples, mean, stddev, correlation=None):
     """Compares with five standard errors of the sample mean and of the sample variance."""
     mean, variance = np.float64(mean), np.float64(stddev) ** 2
     squares = (samples - mean) ** 2
     np.testing.assert_array_less(np.abs(samples.mean(0) - mean), 5 * (variance / NUM) ** 0.5)
     np.testing.assert_array_less(np.abs(squares.mean(0) - variance), 5 * squares.std(0) / NUM**0.5)
-    # No axis repeats the noise of another: off-diagonal correlations within five errors of zero.
+    # No axis repeats the noise of another: correlations within five errors of what they should be.
     flat = samples.reshape(NUM, -1)
-    np.testing.assert_allclose(np.corrcoef(flat.T), np.eye(flat.shape[1]), atol=5 / NUM**0.5)
+    wanted = np.eye(flat.shape[1]) if correlation is None else correlation
+    np.testing.assert_allclose(np.corrcoef(flat.T), wanted, atol=5 / NUM**0.5)

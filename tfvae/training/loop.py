@@ -11,6 +11,7 @@ from tfvae.training.images import Images
 from tfvae.training.keeper import Keeper
 from tfvae.training.logs import Curves
 from tfvae.training.progress import ProgressLines
+from tfvae.training.reports import Reports
 
 _EVALUATION_BATCH_SIZE = 500
 # Steps of a block: enough to make the way from Python to XLA cheap, few enough for caches.
@@ -75,14 +76,15 @@ def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0,
     keeper = Keeper(folder, at, best_weights, cut)
     progress = ProgressLines(steps, epochs)
     curves = Curves(directory, at)
+    validation = dataset.split("validation", _EVALUATION_BATCH_SIZE)
     callbacks = [
         FiniteGuard(dataset, batch_size, seed, keeper),
+        Reports(validation),
         progress,
         curves,
         Images(dataset, curves),
         keeper,  # last, so that what a checkpoint stands for has been logged when it appears
     ]
-    validation = dataset.split("validation", _EVALUATION_BATCH_SIZE)
 
     def fit(first, last, start):
         vae.fit(
