@@ -105,7 +105,18 @@ class VAE(keras.Model):
         Raises:
             ValueError: If `x` isn't of that kind.
         """
-        return self.posterior_layer(self.encoder(self._check_examples(x)))
+        return self.posterior_layer(self.encode(self._check_examples(x)))
+
+    def encode(self, x):
+        """Returns what the encoder makes of examples: the parameters of q(z|x).
+
+        Args:
+            x: float32 `[batch, *event_shape]`.
+
+        Returns:
+            params: `[batch, *params_shape]` of the posterior layer.
+        """
+        return self.encoder(self.likelihood_layer.network_input(x))
 
     def likelihood(self, z, training=False):
         """Returns p(x|z).

@@ -36,7 +36,7 @@ def test_log_prob_is_that_of_the_noise_less_the_log_determinant(posterior):
     eps = np.random.default_rng(0).normal(size=(5, LATENTS)).astype(np.float32)
     z = posterior.bijector.forward(eps)
     log_determinants = []
-    for row in range(5):  # by the Jacobian itself, one row at a time
+    for row in (0, 4):  # by the Jacobian itself, one row at a time
         with tf.GradientTape() as tape:
             noise_of_row = tf.constant(eps[row])
             tape.watch(noise_of_row)
@@ -44,11 +44,12 @@ def test_log_prob_is_that_of_the_noise_less_the_log_determinant(posterior):
             z_of_row = posterior.bijector.forward(batch)[row]
         jacobian = tape.jacobian(z_of_row, noise_of_row).numpy().astype(np.float64)
         log_determinants.append(np.linalg.slogdet(jacobian).logabsdet)
-    expected = scipy.stats.norm.logpdf(eps).sum(axis=-1) - log_determinants
+    expected = scipy.stats.norm.logpdf(eps[::4]).sum(axis=-1) - log_determinants
     # A few terms of a few nats in float32.
-    np.testing.assert_allclose(posterior.log_prob(z), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(posterior.log_prob(z)[::4], expected, rtol=1e-5, atol=1e-5)
     # Without the bijector's cache too: z as a number that it has not made.
-    np.testing.assert_allclose(posterior.log_prob(z.numpy()), expected, rtol=1e-5, atol=1e-5)
+    without = posterior.log_prob(z.numpy())[::4]
+    np.testing.assert_allclose(without, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_the_bijector_has_an_inverse(posterior):

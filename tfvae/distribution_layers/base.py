@@ -79,6 +79,10 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
         """Returns the terms of log p(x); the default takes a `tfd.Independent` apart."""
         return distribution.distribution.log_prob(x)
 
+    def _network_input(self, x):
+        """Returns data as an encoder reads it best; the default as it is."""
+        return x
+
     def _in_support(self, x):
         """Says for a NumPy array whether every value lies in the support."""
         del x
@@ -121,6 +125,17 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
             Float tensor `[batch, *event_shape]`.
         """
         return self._sample(self(params), seed)
+
+    def network_input(self, x):
+        """Returns data of this distribution in a range that the weights of an encoder begin with.
+
+        Args:
+            x: Float tensor `[batch, *event_shape]`.
+
+        Returns:
+            Float tensor like `x`.
+        """
+        return self._network_input(x)
 
     def element_log_prob(self, distribution, x):
         """Returns the terms that log p(x) is the sum of, for likelihoods of independent elements.

@@ -64,7 +64,7 @@ class BetaBinomialLayer(LevelsLayer, name="beta_binomial"):
 
     def _sample(self, distribution, seed):
         d, n = distribution.distribution, self.levels - 1
-        a, b = d.sizes()
+        a, b = (size[..., tf.newaxis] for size in d.sizes())
 
         def log_ratio(k):  # P(k + 1) / P(k)
             return tf.math.log((n - k) / (k + 1)) + tf.math.log((a + k) / (b + n - k - 1))
@@ -95,10 +95,7 @@ class _BetaBinomial(Levels):
         a, b = self.sizes()
         s = a + b
         of_ones = tf.gather(_of_ones(self.levels), tf.cast(k, tf.int32))
-        # k log((a+8+k) / (s+8+n) (9+n) / (9+k)), which is near zero where the mass is
-        up = (9 * (a - s) + a * n - s * k - m) / ((s + 8 + n) * (9 + k))
-        down = (9 * (b - s) + b * n - s * m - k) / ((s + 8 + n) * (9 + m))
-        powers = k * tf.math.log1p(up) + m * tf.math.log1p(down)
+        powers = k * _log_ratio(a, k, s, n) + m * _log_ratio(b, m, s, n)
         return of_ones + powers + _stirling(a, k) + _stirling(b, m) - _stirling(s, n)
 
     def _mean(self):
@@ -109,6 +106,15 @@ class _BetaBinomial(Levels):
         both = tf.sigmoid(self.logit) * tf.sigmoid(-self.logit)
         # (s + n) / (s + 1), which large s would round
         return self.step**2 * n * both * (1 + (n - 1) / (s + 1))
+
+
+def _log_ratio(a, k, s, n):
+    """Returns log((a + 8 + k) / (s + 8 + n) (9 + n) / (9 + k)), near zero where the mass is."""
+    there = (s + 8 + n) * (9 + k)
+    ratio = (a + 8 + k) * (9 + n) / there
+    excess = (9 * (a - s) + a * n - s * k + k - n) / there  # ratio - 1, without rounding 1
+    near = ratio > 0.5
+    return tf.where(near, tf.math.log1p(tf.where(near, excess, tf.zeros_like(excess))), tf.math.log(ratio))
 
 
 def _stirling(start, num):

@@ -16,7 +16,7 @@ class LevelsLayer(DistributionLayer, abc.ABC):
     """A likelihood of x in {0, step, 2 step, ..., (levels - 1) step}.
 
     A member adds its parameters. Its terms are log mass: their sum divided by log(2) times the
-    number of elements is what is told in bits a dimension.
+    number of elements is what is told in bits a dimension. The encoder reads levels as [0, 1].
 
     Args:
         event_shape: Shape of one example.
@@ -47,6 +47,9 @@ class LevelsLayer(DistributionLayer, abc.ABC):
         if self.step == 1 / (self.levels - 1):
             return f"{{0, 1/{self.levels - 1}, 2/{self.levels - 1}, ..., 1}}"
         return f"{{0, {self.step:g}, ..., {(self.levels - 1) * self.step:g}}}"
+
+    def _network_input(self, x):
+        return x if self.step == 1 / (self.levels - 1) else x / (self.step * (self.levels - 1))
 
     def _in_support(self, x):
         index = np.asarray(x, np.float64) / self.step
@@ -99,23 +102,31 @@ class Levels(Elementwise):
         return self._log_mass(index)
 
     def _mean(self):
-        return self.step * tf.add_n([tf.reduce_sum(above, -1) for _, above, _ in self._tails()])
+        return self.step * self._add_up(lambda index, above, below: above)
 
     def _variance(self):
         # E (k - c)**2 - (E k - c)**2 around a whole number c near the mean: sums of positive terms.
         mean = self._mean() / self.step
         c = tf.round(mean)[..., tf.newaxis]
-        squares = []
-        for index, above, below in self._tails():
-            weight = 2 * tf.abs(c - index + 0.5)  # k**2 is the sum of the first k odd numbers
-            squares.append(tf.reduce_sum(weight * tf.where(index > c, above, below), -1))
-        return self.step**2 * tf.maximum(tf.add_n(squares) - (mean - c[..., 0]) ** 2, 0.0)
 
-    def _tails(self):
-        for start in range(1, self.levels, _CHUNK):
-            stop = min(start + _CHUNK, self.levels)
-            index = tf.constant(np.arange(start, stop, dtype=np.float32))
-            yield index, *self._survival(index)
+        def square(index, above, below):
+            weight = 2 * tf.abs(c - index + 0.5)  # k**2 is the sum of the first k odd numbers
+            return weight * tf.where(index > c, above, below)
+
+        squares = self._add_up(square)
+        return self.step**2 * tf.maximum(squares - (mean - c[..., 0]) ** 2, 0.0)
+
+    def _add_up(self, term):
+        """Adds up a function of each index from 1 and of the mass above and below it."""
+
+        def add(start, total):
+            index = start + tf.range(float(_CHUNK))
+            terms = term(index, *self._survival(index))
+            terms = tf.where(index < self.levels, terms, tf.zeros_like(terms))
+            return start + _CHUNK, total + tf.reduce_sum(terms, axis=-1)
+
+        start = (tf.constant(1.0), tf.zeros_like(self._like))
+        return tf.while_loop(lambda index, _: index < self.levels, add, start)[1]
 
 
 def logistic_log_mass(index, loc, log_scale, levels):

@@ -121,13 +121,6 @@ class MixedLayer(DistributionLayer, name="mixed"):
     def _put_together(self, fields):
         """Builds a layer for each likelihood: columns that share a spec share one."""
         self._fields = tuple(fields)
-        size = sum(field.size for field in fields)
-        if self.event_shape != (size,):
-            raise ValueError(
-                f"The columns of `mixed` have {size} elements together, and the examples have the "
-                f"shape {self.event_shape}. Give each column: a spec for one element, the number "
-                f"of its elements for a category."
-            )
         places = np.cumsum([0, *(field.size for field in fields)])[:-1]
         self._places = [int(place) for place in places]
         specs = dict.fromkeys(field.spec for field in fields if field.spec is not None)
@@ -145,6 +138,13 @@ class MixedLayer(DistributionLayer, name="mixed"):
                 ", or name the likelihood of each column, as in "
                 "`mixed(columns=('normal', 'poisson', 3))` for a number, a count and a category of "
                 "3 elements."
+            )
+        size = sum(field.size for field in self._fields)
+        if self.event_shape != (size,):
+            raise ValueError(
+                f"The columns of `mixed` have {size} elements together, and the examples have the "
+                f"shape {self.event_shape}. Give each column: a spec for one element, the number "
+                f"of its elements for a category."
             )
 
     def _distribution(self, params):

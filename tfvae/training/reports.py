@@ -46,7 +46,7 @@ class Reports(keras.callbacks.Callback):
             return {}
         if self._x is None:
             self._x = next(iter(self._validation))
-        params = {"posterior": model.encoder(self._x)}
+        params = {"posterior": model.encode(self._x)}
         z = model.posterior_layer(params["posterior"]).mean()
         params["likelihood"] = model.decoder(z)
         return {

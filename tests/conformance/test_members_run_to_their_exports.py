@@ -1,0 +1,148 @@
+"""Every distribution layer trains by its spec, to a model that is exported and proven.
+
+Training is run without compiling its steps, which `test_layers_compile.py` proves for each layer:
+tracing would take longer than all the rest. The exports of all runs are written as one encoder and
+one decoder, a signature for each run, so that one fresh process proves them all.
+"""
+
+import contextlib
+import dataclasses
+import json
+import re
+
+import cases
+import keras
+import numpy as np
+import pytest
+import samples
+import tensorflow as tf
+
+from pipelines import train
+from tfvae import components, noise
+from tfvae.datasets.base import Dataset
+from tfvae.evaluation import report as evaluation
+from tfvae.exporters import endpoints
+from tfvae.exporters.base import Exporter
+from tfvae.exporters.fresh import Fresh
+from tfvae.exporters.verification import Verification
+from tfvae.figures import gallery
+
+LIKELIHOODS = list(components.members("distribution_layers"))
+POSTERIORS = [name for name in cases.posteriors() if name in LIKELIHOODS and name != "normal"]
+RUNS = [
+    *(("likelihood", name) for name in LIKELIHOODS),
+    *(("posterior", name) for name in POSTERIORS),
+]
+
+EAGER = pytest.mark.filterwarnings("ignore:Even though the `tf.config")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A function of a role and a spec: the directory of the run, trained on the first call."""
+    place = tmp_path_factory.mktemp("runs")
+    done = {}
+
+    def run(role, spec):
+        if (role, spec) not in done:
+            done[role, spec] = _train(place / f"{role}-{len(done)}", role, spec)
+        return done[role, spec]
+
+    return run
+
+
+def _train(place, role, spec):
+    place.mkdir()
+    likelihood = spec if role == "likelihood" else "bernoulli"
+    dataset = f"table(path='{samples.folder()}/people.csv')"
+    if likelihood != "mixed":
+        layer = cases.layer(likelihood, (8,))
+        np.save(place / "x.npy", cases.LAYERS[likelihood].data(layer, 40))
+        dataset = f"arrays(path='{place}/x.npy')"
+    arguments = [
+        "--dataset", dataset, "--network", "mlp(hidden=())", "--latent-size", "2",
+        "--epochs", "1", "--batch-size", "20", "--likelihood", likelihood,
+        "--run", str(place / "run"), "--no-export",
+    ]  # fmt: skip
+    arguments += ["--posterior", spec] if role == "posterior" else []
+    with _eagerly():
+        train.main(arguments)
+    return place / "run"
+
+
+@contextlib.contextmanager
+def _eagerly():
+    with pytest.MonkeyPatch.context() as patch:
+        # Figures ask for means alone, and have tests of their own.
+        patch.setattr(gallery, "render_all", lambda *_, **__: {})
+        patch.setattr(evaluation, "_metrics", evaluation._metrics.python_function)
+        tf.config.run_functions_eagerly(True)
+        try:
+            yield
+        finally:
+            tf.config.run_functions_eagerly(False)
+
+
+@EAGER
+@pytest.mark.parametrize(("role", "spec"), RUNS)
+def test_a_member_trains_by_its_spec(role, spec, finished):
+    run = finished(role, spec)
+    options = json.loads((run / "options.json").read_text())
+    assert components.read(options[role]).name == spec
+    assert np.isfinite(_evaluation(run)["elbo"])
+
+
+@EAGER
+@pytest.mark.parametrize(("role", "spec"), RUNS)
+def test_a_trained_model_loads_as_it_was(role, spec, finished):
+    run = finished(role, spec)
+    vae = keras.models.load_model(run / "model.keras")
+    options = json.loads((run / "options.json").read_text())
+    assert getattr(vae, f"{role}_layer").spec.name == spec
+    dataset = components.build(Dataset, options["dataset"])
+    (x,) = dataset.split("test", 100)
+    seeds = noise.row_seeds(noise.seed_of(noise.Stream.ELBO, 0), len(x))
+    # Eager in both, so the same operations.
+    elbo = np.float64(vae.terms(x, seeds).metrics["elbo"]).mean()
+    assert elbo == pytest.approx(_evaluation(run)["elbo"], rel=1e-6)
+
+
+def _evaluation(run):
+    (report,) = json.loads((run / "evaluation.json").read_text())["evaluations"]
+    return report
+
+
+@EAGER
+def test_what_was_trained_is_exported_and_proven_in_a_fresh_process(finished, tmp_path):
+    models = {
+        re.sub(r"\W+", "_", f"{role}_{spec}"): keras.models.load_model(
+            finished(role, spec) / "model.keras"
+        )
+        for role, spec in RUNS
+    }
+    with Fresh("tensorflow") as tensorflow, Fresh() as bare:
+        proofs = []
+        for name in ("saved_model", "litert"):
+            exporter = components.build(Exporter, name)
+            wanted = _together(models, exporter.noise)
+            folder = tmp_path / name
+            folder.mkdir()
+            paths = exporter.write(wanted, folder, tensorflow)
+            process = tensorflow if exporter.needs_tensorflow else bare
+            proofs.append(Verification(exporter, wanted, paths, process, folder))
+        for proof in proofs:
+            proof.check()
+
+
+def _together(models, noise):
+    """Returns the endpoints of all decoders in one part, and those of different encoders."""
+    found = {"encoder": [], "decoder": []}
+    for name, vae in models.items():
+        both = endpoints.endpoints(vae, noise)
+        part = "encoder" if name.startswith("posterior") else "decoder"
+        for endpoint in both[part]:
+            # Keras adds a signature `serving_default` to a SavedModel without one.
+            first = endpoint.name == "serving_default" and not found[part]
+            title = endpoint.name if first else f"{name}_{endpoint.name}"
+            found[part].append(dataclasses.replace(endpoint, name=title))
+    return found
