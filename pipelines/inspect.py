@@ -58,7 +58,7 @@ def likelihoods(event_shape, x, transform=None):
     from tfvae.distribution_layers import fitting
     from tfvae.distribution_layers.base import DistributionLayer
 
-    found = {}
+    found: dict = {}
     for name, member in components.members("distribution_layers").items():
         try:
             layer, spec = fitting.fit(DistributionLayer, name, event_shape, x, transform)

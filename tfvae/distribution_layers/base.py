@@ -39,9 +39,6 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
     #: deviation follows from its mean, so it leaves that out.
     moments: tuple[str, ...] = ("mean", "stddev")
 
-    #: Whether `reports` may have something to say.
-    has_reports = False
-
     #: Whether values carry mass rather than density.
     discrete = False
 
@@ -151,6 +148,11 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
             ValueError: If the elements depend on each other.
         """
         return self._element_log_prob(distribution, x)
+
+    @property
+    def has_reports(self):
+        """Whether `reports` may have something to say."""
+        return False
 
     def reports(self, params):
         """Returns what of the parameters a user should know of, such as a bound that is hit.

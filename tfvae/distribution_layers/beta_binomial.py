@@ -20,9 +20,9 @@ class BetaBinomialLayer(LevelsLayer, name="beta_binomial"):
         P(x = k step) = C(n, k) B(k + a, n - k + b) / B(a, b),  n = levels - 1
 
     the number of successes among n where their probability is a Beta(a, b) variate. The mean
-    is n m and a + b = s, with m = sigmoid(first half) and s = exp(second half): binomial as s grows,
-    with all mass at the two ends as it vanishes. Use it as p(x|z) for images of 8 bits in [0, 1],
-    or with `step=1` for counts that end at n.
+    is n m and a + b = s, with m = sigmoid(first half) and s = exp(second half): binomial as s
+    grows, with all mass at the two ends as it vanishes. Use it as p(x|z) for images of 8 bits in
+    [0, 1], or with `step=1` for counts that end at n.
 
     Args:
         event_shape: Shape of one example.
@@ -114,7 +114,9 @@ def _log_ratio(a, k, s, n):
     ratio = (a + 8 + k) * (9 + n) / there
     excess = (9 * (a - s) + a * n - s * k + k - n) / there  # ratio - 1, without rounding 1
     near = ratio > 0.5
-    return tf.where(near, tf.math.log1p(tf.where(near, excess, tf.zeros_like(excess))), tf.math.log(ratio))
+    return tf.where(
+        near, tf.math.log1p(tf.where(near, excess, tf.zeros_like(excess))), tf.math.log(ratio)
+    )
 
 
 def _stirling(start, num):

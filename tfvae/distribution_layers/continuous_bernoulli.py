@@ -65,7 +65,7 @@ class ContinuousBernoulliLayer(DistributionLayer, name="continuous_bernoulli"):
 
 
 class _ContinuousBernoulli(Elementwise):
-    """p(x | a) = exp(a x - A(a)),  A(a) = log((exp(a) - 1) / a) = a / 2 + log(sinh(a/2) / (a/2))."""
+    """p(x | a) = exp(a x - A(a)),  A(a) = log((exp(a) - 1) / a) = a/2 + log(sinh(a/2) / (a/2))."""
 
     def __init__(self, logits):
         parameters = dict(locals())

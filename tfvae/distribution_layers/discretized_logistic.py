@@ -56,7 +56,8 @@ class DiscretizedLogisticLayer(LevelsLayer, name="discretized_logistic"):
         return (*self.event_shape[:-1], 2 * self.event_shape[-1])
 
     def _distribution(self, params):
-        loc, log_scale = lv.logistic_units(*tf.split(params, 2, axis=-1), self.levels)
+        raw_loc, raw_log_scale = tf.split(params, 2, axis=-1)
+        loc, log_scale = lv.logistic_units(raw_loc, raw_log_scale, self.levels)
         logistic = _DiscretizedLogistic(loc, log_scale, self.levels, self.step)
         return tfd.Independent(logistic, len(self.event_shape))
 

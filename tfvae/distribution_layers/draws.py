@@ -134,9 +134,7 @@ def poisson(seed, rate):
     first, v, last = tf.split(uniforms, [_TRIES, _TRIES, 1], axis=1)
     small = tf.minimum(rate, _SMALL_MEAN)
     log_small = tf.math.log(tf.maximum(small, 1e-30))[..., tf.newaxis]
-    few = by_adding_up(
-        last[:, 0], -small, lambda k: log_small - tf.math.log(k + 1), _SMALL_TERMS
-    )
+    few = by_adding_up(last[:, 0], -small, lambda k: log_small - tf.math.log(k + 1), _SMALL_TERMS)
     rate = tf.maximum(rate, _SMALL_MEAN)[:, tf.newaxis]
     # A try for each entry of axis 1.
     b = 0.931 + 2.53 * tf.sqrt(rate)

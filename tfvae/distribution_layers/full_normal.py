@@ -1,6 +1,5 @@
 """The Gaussian with a full covariance, for codes and for short real-valued vectors."""
 
-
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp

@@ -40,13 +40,10 @@ class LevelsLayer(DistributionLayer, abc.ABC):
                 f"(levels - 1). Received {step!r}."
             )
         self.levels, self.step = levels, 1 / (levels - 1) if step is None else float(step)
-
-    @property
-    def support(self):
-        """The levels, for messages."""
-        if self.step == 1 / (self.levels - 1):
-            return f"{{0, 1/{self.levels - 1}, 2/{self.levels - 1}, ..., 1}}"
-        return f"{{0, {self.step:g}, ..., {(self.levels - 1) * self.step:g}}}"
+        if self.step == 1 / (levels - 1):
+            self.support = f"{{0, 1/{levels - 1}, 2/{levels - 1}, ..., 1}}"
+        else:
+            self.support = f"{{0, {self.step:g}, ..., {(levels - 1) * self.step:g}}}"
 
     def _network_input(self, x):
         return x if self.step == 1 / (self.levels - 1) else x / (self.step * (self.levels - 1))

@@ -1,6 +1,5 @@
 """The likelihood of tables: numbers, counts and categories together."""
 
-import dataclasses
 import math
 
 import numpy as np
@@ -8,21 +7,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae import components, noise
-from tfvae.distribution_layers import draws
+from tfvae.distribution_layers import draws, fields
 from tfvae.distribution_layers.base import DistributionLayer
 from tfvae.distribution_layers.elements import Elementwise
 
 tfd = tfp.distributions
-
-
-@dataclasses.dataclass(frozen=True)
-class _Field:
-    """What stands at one place of a row: a category of `size` elements, or an element by `spec`."""
-
-    size: int = 1
-    spec: str | None = None
-    mean: float = 0.0
-    stddev: float = 1.0
 
 
 class MixedLayer(DistributionLayer, name="mixed"):
@@ -67,6 +56,7 @@ class MixedLayer(DistributionLayer, name="mixed"):
     """
 
     proposed = True
+    support = "the support of the likelihood of each column"
 
     def __init__(
         self,
@@ -80,59 +70,41 @@ class MixedLayer(DistributionLayer, name="mixed"):
         super().__init__(event_shape, **kwargs)
         self.number, self.integer = number, integer
         self._named = dict(columns) if isinstance(columns, dict) else {}
-        self._fields = None
+        self._fields: tuple = ()
+        self._groups: list = []
         if columns is not None and not isinstance(columns, dict):
-            self._put_together([_field_of(column) for column in columns])
-
-    @property
-    def support(self):
-        """What the values of a column may be, for messages."""
-        return "the support of the likelihood of each column"
+            self._put_together(fields.of_entries(columns))
 
     @property
     def params_shape(self):
         """The parameters of all columns, one after the other."""
         self._check_bound()
-        each = (math.prod(layer.params_shape) for layer, _ in self._groups)
-        return (sum(each) + sum(f.size for f in self._fields if f.spec is None),)
+        categories = sum(field.size for field in self._fields if field.spec is None)
+        return (sum(math.prod(layer.params_shape) for layer, _ in self._groups) + categories,)
+
+    @property
+    def has_reports(self):
+        """Whether a column has something to report."""
+        return any(layer.has_reports for layer, _ in self._groups)
 
     def bind(self, transform):
         """Takes the columns of a table, where they aren't given as an option."""
         super().bind(transform)
-        if transform is not None and (self._fields is None or self._named):
-            known = [column["name"] for column in transform.columns]
-            unknown = [name for name in self._named if name not in known]
-            if unknown:
-                raise ValueError(
-                    f"`mixed(columns=...)` names columns of the table, which has "
-                    f"{', '.join(known)}. Received {', '.join(map(repr, unknown))}."
-                )
-            self._put_together([self._field(column) for column in transform.columns])
+        if transform is not None and (not self._fields or self._named):
+            self._put_together(fields.of_table(transform, self.number, self.integer, self._named))
         self._check_bound()
 
-    def _field(self, column):
-        """Returns the field of a column of a table."""
-        if column["kind"] == "category":
-            return _Field(size=len(column["categories"]))
-        kind = self.integer if column["kind"] == "integer" else self.number
-        spec = str(components.read(self._named.get(column["name"], kind)))
-        return _Field(spec=spec, mean=column["mean"], stddev=column["stddev"])
-
-    def _put_together(self, fields):
+    def _put_together(self, found):
         """Builds a layer for each likelihood: columns that share a spec share one."""
-        self._fields = tuple(fields)
-        places = np.cumsum([0, *(field.size for field in fields)])[:-1]
-        self._places = [int(place) for place in places]
-        specs = dict.fromkeys(field.spec for field in fields if field.spec is not None)
-        self._groups = []
-        for spec in specs:
-            members = [i for i, field in enumerate(fields) if field.spec == spec]
-            layer = components.build(DistributionLayer, spec, (len(members),))
+        self._fields, self._groups = found, []
+        for spec in dict.fromkeys(field.spec for field in found if field.spec is not None):
+            places = [i for i, field in enumerate(found) if field.spec == spec]
+            layer = components.build(DistributionLayer, spec, (len(places),))
             layer.bind(None)
-            self._groups.append((layer, members))
+            self._groups.append((layer, places))
 
     def _check_bound(self):
-        if self._fields is None:
+        if not self._fields:
             raise ValueError(
                 "`mixed` follows the columns of a table: train on `--dataset \"table(path='...')\"`"
                 ", or name the likelihood of each column, as in "
@@ -148,98 +120,95 @@ class MixedLayer(DistributionLayer, name="mixed"):
             )
 
     def _distribution(self, params):
-        return tfd.Independent(_Mixed(self, self._parts(params)), 1)
+        return tfd.Independent(_Mixed(self, *self._parts(params, training=False)), 1)
 
     def _training_distribution(self, params):
-        return tfd.Independent(_Mixed(self, self._parts(params, training=True)), 1)
+        return tfd.Independent(_Mixed(self, *self._parts(params, training=True)), 1)
 
-    def _parts(self, params, training=False):
-        """Returns the distribution of each group, and the logits of each category."""
+    def _parts(self, params, training):
+        """Returns the distribution of each group, and the logits of each category by its place."""
         groups, logits, start = [], {}, 0
         for layer, _ in self._groups:
-            size = math.prod(layer.params_shape)
-            own = params[..., start : start + size]
-            shape = tf.concat([tf.shape(own)[:-1], layer.params_shape], 0)
-            own = tf.ensure_shape(
-                tf.reshape(own, shape), (*params.shape[:-1], *layer.params_shape)
-            )
-            groups.append(layer(own, training=training))
-            start += size
-        for i, field in enumerate(self._fields):
+            shape = layer.params_shape
+            own = params[..., start : start + math.prod(shape)]
+            wide = tf.reshape(own, tf.concat([tf.shape(own)[:-1], shape], 0))
+            wide = tf.ensure_shape(wide, (*own.shape[:-1], *shape))
+            groups.append(layer(wide, training=training))
+            start += math.prod(shape)
+        for place, field in enumerate(self._fields):
             if field.spec is None:
-                logits[i] = params[..., start : start + field.size]
+                logits[place] = params[..., start : start + field.size]
                 start += field.size
         return groups, logits
 
     def _sample(self, distribution, seed):
         parts = distribution.distribution
-        columns = {}
-        for number, (layer, members) in enumerate(self._groups):
-            x = layer._sample(parts.groups[number], noise.fold_in(seed, number))
-            columns |= self._columns(layer, members, x)
-        u = noise.open_uniform(noise.fold_in(seed, len(self._groups)), (len(self._fields),))
-        for i, logits in parts.logits.items():
-            index = draws.category(u[..., i], tf.nn.softmax(logits))
-            columns[i] = tf.one_hot(index, self._fields[i].size)
-        return self._row(columns)
+        drawn = [
+            layer._sample(group, noise.fold_in(seed, number))
+            for number, ((layer, _), group) in enumerate(
+                zip(self._groups, parts.groups, strict=True)
+            )
+        ]
+        u = noise.open_uniform(noise.fold_in(seed, len(drawn)), (len(self._fields),))
+        categories = {
+            place: tf.one_hot(
+                draws.category(u[..., place], tf.nn.softmax(logits)), logits.shape[-1]
+            )
+            for place, logits in parts.logits.items()
+        }
+        return self._row(drawn, categories, power=1)
 
-    def _columns(self, layer, members, values, moment="value"):
-        """Returns the column of each member of a group, in the units of the examples, `[..., 1]`.
+    def _row(self, values, categories, power):
+        """Puts values of the groups, moments of that power, together with those of categories.
 
-        What carries mass is read and drawn as it came, and standardised on the way out.
+        What carries mass is a count as it came, and standardised here.
         """
-        found = {}
-        for place, i in enumerate(members):
-            field, value = self._fields[i], values[..., place : place + 1]
-            if layer.discrete:
-                value = value if moment == "variance" else value - field.mean
-                value = value / field.stddev ** (2 if moment == "variance" else 1)
-            found[i] = value
-        return found
+        columns = dict(categories)
+        for (layer, places), value in zip(self._groups, values, strict=True):
+            for i, place in enumerate(places):
+                column, field = value[..., i : i + 1], self._fields[place]
+                if layer.discrete:
+                    shift = field.mean if power == 1 else 0.0
+                    column = (column - shift) / field.stddev**power
+                columns[place] = column
+        return tf.concat([columns[place] for place in range(len(self._fields))], axis=-1)
 
-    def _values(self, layer, members, x):
-        """Returns what the layer of a group reads of examples, `[..., members]`."""
-        found = []
-        for i in members:
-            field, value = self._fields[i], x[..., self._places[i]]
-            if layer.discrete and (field.mean, field.stddev) != (0.0, 1.0):
-                value = _round(value * field.stddev + field.mean)
-            found.append(value)
-        return found
-
-    def _row(self, columns):
-        return tf.concat([columns[i] for i in range(len(self._fields))], axis=-1)
+    def _values(self, layer, places, x):
+        """Returns the columns that the layer of a group reads, one by one."""
+        chosen = [self._fields[place] for place in places]
+        return [f.count(x) if layer.discrete else x[..., f.start] for f in chosen]
 
     def _in_support(self, x):
         x = np.asarray(x, np.float32)
         if x.shape[-1:] != self.event_shape:
-            return True
+            return True  # the range of a data set, which says nothing of its columns
         groups = all(
-            layer._in_support(np.stack(self._values(layer, members, x), axis=-1))
-            for layer, members in self._groups
+            layer._in_support(np.stack(self._values(layer, places, x), axis=-1))
+            for layer, places in self._groups
         )
+        categories = (field.of(x) for field in self._fields if field.spec is None)
         return groups and all(
-            _is_one_hot(x[..., self._places[i] : self._places[i] + field.size])
-            for i, field in enumerate(self._fields)
-            if field.spec is None
+            np.all((one == 0) | (one == 1)) and np.all(one.sum(axis=-1) == 1) for one in categories
         )
 
     def _remedy(self):
-        if self.transform is None:
+        columns = () if self.transform is None else self.transform.columns
+        names = [column["name"] for column in columns if column["kind"] == "integer"]
+        if not names:
             return ""
-        names = [c["name"] for c in self.transform.columns if c["kind"] == "integer"]
         return (
             f"Whole numbers that may be negative are no counts: `mixed(integer='normal')`, or "
-            f"`mixed(columns={{{(names or ['NAME'])[0]!r}: 'normal'}})` for one of them."
+            f"`mixed(columns={{{names[0]!r}: 'normal'}})` for one of them."
         )
 
     def _reports(self, params):
-        start, found = 0, {}
-        for layer, members in self._groups:
+        start = 0
+        found: dict = {}
+        for layer, places in self._groups:
             size = math.prod(layer.params_shape)
             own = tf.reshape(params[:, start : start + size], (-1, *layer.params_shape))
             for name, share in layer.reports(own).items():
-                found[name] = found.get(name, 0.0) + share * len(members) / len(self._fields)
+                found[name] = found.get(name, 0.0) + share * len(places) / len(self._fields)
             start += size
         return found
 
@@ -247,60 +216,29 @@ class MixedLayer(DistributionLayer, name="mixed"):
 class _Mixed(Elementwise):
     """A term for each element: that of a category stands at its first one, zero at the others."""
 
-    def __init__(self, layer, parts):
+    def __init__(self, layer, groups, logits):
         parameters = dict(locals())
-        self._layer = layer
-        self.groups, self.logits = parts
-        rows = tf.concat([g.mean() for g in self.groups] + list(self.logits.values()), axis=-1)
+        self._layer, self.groups, self.logits = layer, groups, logits
+        rows = tf.concat([group.mean() for group in groups] + [*logits.values()], axis=-1)
         super().__init__(rows, parameters)
 
     def _log_prob(self, x):
-        layer, columns = self._layer, {}
-        for (member, places), group in zip(layer._groups, self.groups, strict=True):
-            values = tf.stack(layer._values(member, places, x), axis=-1)
-            terms = member.element_log_prob(group, values)
-            for j, i in enumerate(places):
-                columns[i] = terms[..., j : j + 1]
-        for i, logits in self.logits.items():
-            size, start = layer._fields[i].size, layer._places[i]
-            term = tf.reduce_sum(x[..., start : start + size] * tf.nn.log_softmax(logits), -1)
-            zeros = tf.zeros([size - 1])
-            columns[i] = term[..., tf.newaxis] * tf.concat([[1.0], zeros], 0)
-        return layer._row(columns)
+        columns: dict = {}
+        for (layer, places), group in zip(self._layer._groups, self.groups, strict=True):
+            values = tf.stack(self._layer._values(layer, places, x), axis=-1)
+            terms = layer.element_log_prob(group, values)
+            columns |= {place: terms[..., i : i + 1] for i, place in enumerate(places)}
+        for place, logits in self.logits.items():
+            field = self._layer._fields[place]
+            term = tf.reduce_sum(field.of(x) * tf.nn.log_softmax(logits), -1, keepdims=True)
+            columns[place] = term * tf.one_hot(0, field.size)
+        return tf.concat([columns[place] for place in range(len(columns))], axis=-1)
 
     def _mean(self):
-        return self._moment("mean", tf.nn.softmax)
+        probs = {place: tf.nn.softmax(logits) for place, logits in self.logits.items()}
+        return self._layer._row([group.mean() for group in self.groups], probs, power=1)
 
     def _variance(self):
-        return self._moment("variance", lambda logits: _spread(tf.nn.softmax(logits)))
-
-    def _moment(self, name, of_logits):
-        layer = self._layer
-        columns = {i: of_logits(logits) for i, logits in self.logits.items()}
-        for (member, places), group in zip(layer._groups, self.groups, strict=True):
-            columns |= layer._columns(member, places, getattr(group, name)(), name)
-        return layer._row(columns)
-
-
-def _spread(probs):
-    return probs * (1 - probs)
-
-
-def _field_of(column):
-    """Returns the field of an entry of the option `columns`."""
-    if type(column) is int and column >= 2:
-        return _Field(size=column)
-    if isinstance(column, str):
-        return _Field(spec=str(components.read(column)))
-    raise ValueError(
-        f"An entry of `columns` is the spec of a likelihood, or the number of elements of a "
-        f"category, 2 or more. Received {column!r}."
-    )
-
-
-def _round(value):
-    return np.round(value) if isinstance(value, np.ndarray) else tf.round(value)
-
-
-def _is_one_hot(x):
-    return bool(np.all((x == 0) | (x == 1)) and np.all(x.sum(axis=-1) == 1))
+        probs = {place: tf.nn.softmax(logits) for place, logits in self.logits.items()}
+        spread = {place: p * (1 - p) for place, p in probs.items()}
+        return self._layer._row([group.variance() for group in self.groups], spread, power=2)

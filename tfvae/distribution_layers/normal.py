@@ -78,7 +78,6 @@ class NormalLayer(DistributionLayer, name="normal"):
         if self.covariance == "unit":
             self.fixed_log_scale = math.log(1.0 if stddev is None else stddev)
         self.variance, self.floor = variance, floor
-        self.has_reports = variance != "exp" and self.covariance != "unit"
         if self.covariance.startswith("shared"):
             self.raw_variance = self.add_weight(
                 shape=() if self.covariance == "shared" else self.event_shape,
@@ -92,6 +91,11 @@ class NormalLayer(DistributionLayer, name="normal"):
         last = self.event_shape[-1]
         more = {"diagonal": last, "isotropic": 1}.get(self.covariance, 0)
         return (*self.event_shape[:-1], last + more)
+
+    @property
+    def has_reports(self):
+        """Whether the variance has a floor."""
+        return self.variance != "exp" and self.covariance != "unit"
 
     def _distribution(self, params):
         loc, raw = self._split(params)

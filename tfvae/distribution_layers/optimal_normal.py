@@ -55,8 +55,6 @@ class OptimalNormalLayer(DistributionLayer, name="optimal_normal"):
             calibrated decoders. https://arxiv.org/abs/2006.13202
     """
 
-    has_reports = True
-
     def __init__(self, event_shape, *, decay=0.99, floor=1e-6, **kwargs):
         super().__init__(event_shape, **kwargs)
         if type(decay) not in (int, float) or not 0 <= decay < 1:
@@ -80,6 +78,11 @@ class OptimalNormalLayer(DistributionLayer, name="optimal_normal"):
     def params_shape(self):
         """`event_shape`: the means."""
         return self.event_shape
+
+    @property
+    def has_reports(self):
+        """The variance has a floor."""
+        return True
 
     def _distribution(self, params):
         return tfd.Independent(_Normal(params, self._stored()), len(self.event_shape))

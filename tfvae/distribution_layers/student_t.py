@@ -17,10 +17,10 @@ class StudentTLayer(DistributionLayer, name="student_t"):
     """Reads a tensor of parameters as independent Student's t distributions.
 
         p(x | loc, scale) = Gamma((df+1)/2) / (Gamma(df/2) sqrt(pi df) scale)
-                            (1 + ((x - loc) / scale)**2 / df)**(-(df+1)/2),  scale = exp(second half)
+                            (1 + ((x - loc) / scale)**2 / df)**(-(df+1)/2)
 
-    Use it as p(x|z) for real values with gross outliers: a value far out costs its logarithm, not
-    its square. Its standard deviation is scale sqrt(df / (df - 2)).
+    with scale = exp(second half). Use it as p(x|z) for real values with gross outliers: a value far
+    out costs its logarithm, not its square. Its standard deviation is scale sqrt(df / (df - 2)).
 
     Args:
         event_shape: Shape of one example.

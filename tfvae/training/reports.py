@@ -1,5 +1,7 @@
 """What distributions report of their parameters, such as a bound that is hit: never in silence."""
 
+from typing import Any
+
 import keras
 
 #: What each report means for a user, and what to do.
@@ -25,7 +27,7 @@ class Reports(keras.callbacks.Callback):
     def __init__(self, validation):
         super().__init__()
         self._validation = validation
-        self._x = None
+        self._x: Any = None
 
     def on_epoch_end(self, epoch, logs=None):  # noqa: D102 - Keras's hook
         shares = self._shares()
@@ -52,5 +54,6 @@ class Reports(keras.callbacks.Callback):
         return {
             f"{role}_{name}": float(share)
             for role, layer in layers.items()
+            if layer.has_reports
             for name, share in layer.reports(params[role]).items()
         }
