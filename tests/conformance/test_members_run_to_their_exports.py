@@ -33,6 +33,7 @@ RUNS = [
     *(("posterior", name) for name in POSTERIORS),
 ]
 
+IN_BITS = ("beta_binomial", "categorical", "discretized_logistic", "logistic_mixture")
 EAGER = pytest.mark.filterwarnings("ignore:Even though the `tf.config")
 
 
@@ -89,7 +90,13 @@ def test_a_member_trains_by_its_spec(role, spec, finished):
     run = finished(role, spec)
     options = json.loads((run / "options.json").read_text())
     assert components.read(options[role]).name == spec
-    assert np.isfinite(_evaluation(run)["elbo"])
+    evaluation = _evaluation(run)
+    assert np.isfinite(evaluation["elbo"])
+    if spec in IN_BITS:
+        bits = -evaluation["elbo"] / (8 * np.log(2))
+        assert evaluation["bits_per_dimension"] == pytest.approx(bits)
+    else:
+        assert "bits_per_dimension" not in evaluation
 
 
 @EAGER
