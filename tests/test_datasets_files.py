@@ -7,36 +7,9 @@ import h5py
 import numpy as np
 import pytest
 import samples
+from sources import build, everything, refused, rows
 
-from tfvae import components
-from tfvae.datasets.base import Dataset
 from tfvae.datasets.idx_files import DataFileError
-
-
-def build(spec):
-    return components.build(Dataset, spec)
-
-
-def refused(spec, error=ValueError):
-    """Returns the message with which a spec is refused."""
-    with pytest.raises(error) as caught:
-        build(spec)
-    return str(caught.value)
-
-
-def everything(dataset):
-    return np.concatenate([np.concatenate(list(dataset.split(s, 7))) for s in dataset.splits])
-
-
-def rows(x):
-    return sorted(row.tobytes() for row in np.asarray(x, np.float32))
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
 
 # Arrays.
 

@@ -8,31 +8,16 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import samples
+from sources import build, everything, refused
 
-from tfvae import components, transforms
-from tfvae.datasets.base import Dataset
+from tfvae import transforms
 from tfvae.vae import VAE
 
 
-def build(spec):
-    return components.build(Dataset, spec)
-
-
-def refused(spec, error=ValueError):
-    with pytest.raises(error) as caught:
-        build(spec)
-    return str(caught.value)
-
-
-def everything(dataset):
-    return np.concatenate([np.concatenate(list(dataset.split(s, 7))) for s in dataset.splits])
-
-
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    samples.write_table(tmp_path / "people.csv")
-    return tmp_path
+def place(place):
+    samples.write_table(place / "people.csv")
+    return place
 
 
 def rows_of(text):

@@ -4,34 +4,7 @@ import numpy as np
 import pytest
 import samples
 import tensorflow as tf
-
-from tfvae import components
-from tfvae.datasets.base import Dataset
-
-
-def build(spec):
-    return components.build(Dataset, spec)
-
-
-def refused(spec, error=ValueError):
-    with pytest.raises(error) as caught:
-        build(spec)
-    return str(caught.value)
-
-
-def everything(dataset):
-    return np.concatenate([np.concatenate(list(dataset.split(s, 7))) for s in dataset.splits])
-
-
-def rows(x):
-    return sorted(row.tobytes() for row in np.asarray(x, np.float32))
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
+from sources import build, everything, refused, rows
 
 PICTURES = samples.pictures(30)[..., None]
 

@@ -15,12 +15,6 @@ from tfvae import components
 from tfvae.datasets.base import Dataset
 
 
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def said(capsys, *arguments):
     """Returns what the program prints."""
     inspect.main([str(argument) for argument in arguments])

@@ -29,9 +29,10 @@ EXAMPLES = {
             f"arrays(path='{_SAMPLES}/grey.npy', map_file=True, binarize='dynamic')",
             f"arrays(path='{_SAMPLES}/colour.h5', key='pictures/x', map_file=True)",
         ],
+        "digits": ["digits(validation=1600, test=100, binarize='dynamic')"],
         "images": [
             f"images(path='{_SAMPLES}/photos', size=(6, 5))",
-            f"images(path='{_SAMPLES}/photos', size=6, channels=1, binarize='dynamic', test=0)",
+            f"images(path='{_SAMPLES}/photos', size=6, channels=1, binarize='threshold', test=0)",
         ],
         "idx": [f"idx(path='{_SAMPLES}/idx')"],
         "mnist": [
@@ -43,7 +44,7 @@ EXAMPLES = {
             "synthetic(kind='moons', num=100)",
             *(
                 f"synthetic(kind='shapes', size=6, num=100, binarize={mode!r})"
-                for mode in ("none", "dynamic")
+                for mode in ("none", "threshold")
             ),
         ],
         "table": [
@@ -51,7 +52,7 @@ EXAMPLES = {
             f"table(path='{_SAMPLES}/people.csv', columns=('height', 'age'), test=0)",
         ],
         "tfds": [
-            f"tfds(name='tiny', data_dir='{_SAMPLES}', binarize='dynamic')",
+            f"tfds(name='tiny', data_dir='{_SAMPLES}', binarize='threshold')",
             f"tfds(name='tiny', data_dir='{_SAMPLES}', key='v')",
         ],
         "tfrecord": [

@@ -1,5 +1,7 @@
 """Making binary images of grey ones: x ~ Bernoulli(pixel / 255)."""
 
+import math
+
 import numpy as np
 import tensorflow as tf
 
@@ -9,7 +11,8 @@ MODES = ("none", "threshold", "static", "dynamic")
 
 # The noise of `static`, and of `dynamic` where it is held fixed for validation and test.
 _STATIC_SEED = 20131220
-_CHUNK = 5000
+# Images that are drawn at once, fewer where they are large: one shape, so XLA compiles once.
+_CHUNK, _CHUNK_VALUES = 500, 2**22
 
 
 def check_mode(mode):
@@ -42,12 +45,16 @@ def fixed(images, mode, places):
         return images.astype(np.float32) / np.float32(255) if levels else images
     if mode == "threshold":
         return (images >= (128 if levels else 0.5)).astype(np.float32)
-    places = np.asarray(places, np.int32)
-    chunks = [
-        _draw_at(tf.constant(images[i : i + _CHUNK]), tf.constant(places[i : i + _CHUNK])).numpy()
-        for i in range(0, len(images), _CHUNK)
-    ]
-    return np.concatenate(chunks)
+    drawn = np.empty(images.shape, np.float32)
+    size = max(1, min(_CHUNK, _CHUNK_VALUES // math.prod(images.shape[1:])))
+    for start in range(0, len(images), size):
+        rows = slice(start, start + size)
+        num = len(images[rows])
+        chunk = np.zeros([size, *images.shape[1:]], images.dtype)
+        keys = np.zeros([size], np.int32)
+        chunk[:num], keys[:num] = images[rows], places[rows]
+        drawn[rows] = _draw_at(tf.constant(chunk), tf.constant(keys)).numpy()[:num]
+    return drawn
 
 
 def fresh(images, seed):

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfvae.datasets import binarization, epochs, mapped, values
+from tfvae.datasets import binarization, epochs, values
 from tfvae.datasets.base import Dataset
+from tfvae.datasets.mapped import OnDisk
 from tfvae.datasets.splits import twins
 
 # Division by 255 as NumPy does it; graph optimizers would multiply by the rounded 1 / 255.
@@ -21,8 +22,8 @@ class Part:
     """Examples as a source gives them, before they are divided into splits.
 
     Attributes:
-        examples: uint8 levels of 0 to 255, or float32 values, `[num, *event]`: a NumPy array, or a
-            `mapped.Mapped` that stays on disk.
+        examples: uint8 levels of 0 to 255, or float32 values, `[num, *event]`: a NumPy array, or
+            what stays on disk, a `mapped.OnDisk`.
         labels: Ints `[num]`, or None.
         name: Names the source in messages: "The array data.npy".
         where: Function of an index, that names an example in messages; by default "example 7".
@@ -38,8 +39,11 @@ class Part:
 
     def take(self, indices):
         """Returns the part with some of its examples, given by indices or by a slice."""
-        on_disk = isinstance(self.examples, mapped.Mapped)
-        examples = self.examples.take(indices) if on_disk else self.examples[indices]
+        if isinstance(self.examples, OnDisk):
+            indices = np.sort(indices) if self.examples.sequential else indices
+            examples = self.examples.take(indices)
+        else:
+            examples = self.examples[indices]
         labels = None if self.labels is None else self.labels[indices]
         places = None if self.places is None else self.places[indices]
         rows = np.arange(len(self.examples))[indices]
@@ -129,8 +133,8 @@ class StoredDataset(Dataset):
         digest = hashlib.sha256()
         for name, part in self._parts.items():
             digest.update(f"{name} {part.examples.dtype} {part.examples.shape}".encode())
-            for _, chunk in values.chunks(part.examples):
-                digest.update(np.ascontiguousarray(chunk).data)
+            for content in values.content(part.examples):
+                digest.update(content)
         return digest.hexdigest()
 
     def num_copies(self):
@@ -150,16 +154,18 @@ class StoredDataset(Dataset):
 
     def _split(self, name, batch_size):
         examples = self._fixed(self._parts[name])
-        if isinstance(examples, np.ndarray):
-            batches = epochs.in_order(examples, batch_size)
-            return batches.map(_to_float) if examples.dtype == np.uint8 else batches
-        return mapped.in_order(examples, batch_size)
+        if isinstance(examples, OnDisk):
+            return examples.in_order(batch_size)
+        batches = epochs.in_order(examples, batch_size)
+        return batches.map(_to_float) if examples.dtype == np.uint8 else batches
 
     def _blocks(self, batch_size, num_steps, seed, start_step):
         part = self._parts["train"]
-        examples = part.examples if self._binarize == "dynamic" else self._fixed(part)
-        source = epochs if isinstance(examples, np.ndarray) else mapped
-        return source.shuffled_blocks(examples, batch_size, num_steps, seed, start_step)
+        stored = self._binarize in ("none", "dynamic")  # what `_prepare` makes floats of
+        examples = part.examples if stored else self._fixed(part)
+        if isinstance(examples, OnDisk):
+            return examples.shuffled_blocks(batch_size, num_steps, seed, start_step)
+        return epochs.shuffled_blocks(examples, batch_size, num_steps, seed, start_step)
 
     def _draws(self):
         return self._binarize == "dynamic"
@@ -172,10 +178,8 @@ class StoredDataset(Dataset):
     def _fixed(self, part):
         """Returns examples with fixed noise; uint8 levels where there is nothing to draw."""
         mode, places = self._binarize, part.places
-        if isinstance(part.examples, mapped.Mapped):
-            return mapped.Prepared(
-                part.examples, lambda x, rows: binarization.fixed(x, mode, places[rows])
-            )
+        if isinstance(part.examples, OnDisk):
+            return part.examples.prepared(lambda x, rows: binarization.fixed(x, mode, places[rows]))
         return part.examples if mode == "none" else binarization.fixed(part.examples, mode, places)
 
 

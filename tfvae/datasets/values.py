@@ -63,11 +63,51 @@ def note(dtype, scale, name):
     return None
 
 
+class Scan:
+    """Looks at examples chunk by chunk for what can't be learnt from.
+
+    Args:
+        name: Names the source in messages.
+        where: Function of an index, that names the example in messages.
+    """
+
+    def __init__(self, name, where):
+        self._name, self._where = name, where
+        self._num, self._low, self._high = 0, np.inf, -np.inf
+        self._bad: list = []
+
+    def add(self, chunk):
+        """Takes the next stored examples, `[num, *event]`."""
+        if chunk.dtype != np.uint8:
+            finite = np.isfinite(chunk).reshape(len(chunk), -1).all(axis=1)
+            self._bad += (self._num + np.flatnonzero(~finite)).tolist()
+        self._num += len(chunk)
+        self._low, self._high = min(self._low, chunk.min()), max(self._high, chunk.max())
+
+    def bounds(self):
+        """Returns the least and the greatest stored value, two floats.
+
+        Raises:
+            ValueError: If there is none, a value is not finite, or all are the same.
+        """
+        if not self._num:
+            raise ValueError(f"{self._name} holds no example. Point it at data that has some.")
+        if self._bad:
+            raise ValueError(_not_finite(self._bad, self._name, self._where))
+        if self._low == self._high and self._num > 1:
+            raise ValueError(
+                f"{self._name} is constant: every value is {self._low + 0:g}, so there is nothing "
+                f"to learn. Check that it is the right file and key."
+            )
+        return float(self._low), float(self._high)
+
+
 def scan(examples, name, where):
     """Reads all examples once, in chunks, and refuses what can't be learnt from.
 
     Args:
-        examples: Has a length and gives stored examples for slices.
+        examples: Has a length and gives stored examples for slices, or has been scanned before
+            and has `bounds`.
         name: Names the source in messages.
         where: Function of an index, that names the example in messages.
 
@@ -77,22 +117,12 @@ def scan(examples, name, where):
     Raises:
         ValueError: If there is none, a value is not finite, or all are the same.
     """
-    if not len(examples):
-        raise ValueError(f"{name} holds no example. Point it at data that has some.")
-    low, high, bad = np.inf, -np.inf, []
-    for start, chunk in chunks(examples):
-        if chunk.dtype != np.uint8:
-            finite = np.isfinite(chunk).reshape(len(chunk), -1).all(axis=1)
-            bad += (start + np.flatnonzero(~finite)).tolist()
-        low, high = min(low, chunk.min()), max(high, chunk.max())
-    if bad:
-        raise ValueError(_not_finite(bad, name, where))
-    if low == high and len(examples) > 1:
-        raise ValueError(
-            f"{name} is constant: every value is {low + 0:g}, so there is nothing to learn. Check "
-            f"that it is the right file and key."
-        )
-    return float(low), float(high)
+    if hasattr(examples, "bounds"):
+        return examples.bounds
+    found = Scan(name, where)
+    for _, chunk in chunks(examples):
+        found.add(chunk)
+    return found.bounds()
 
 
 def chunks(examples):
@@ -104,13 +134,28 @@ def chunks(examples):
 
 def digests(examples):
     """Returns a digest of each example, uint64 pairs as one structured array `[num]`."""
-    found = np.empty([len(examples), 2], np.uint64)
-    for start, chunk in chunks(examples):
-        rows = np.ascontiguousarray(chunk).reshape(len(chunk), -1).view(np.uint8)
-        for i, row in enumerate(rows):
-            digest = hashlib.blake2b(row.tobytes(), digest_size=16).digest()
-            found[start + i] = np.frombuffer(digest, "<u8")
+    if hasattr(examples, "digests"):
+        return examples.digests
+    return np.concatenate([digests_of(chunk) for _, chunk in chunks(examples)])
+
+
+def digests_of(chunk):
+    """Returns a digest of each example of a NumPy array, as `digests` does."""
+    found = np.empty([len(chunk), 2], np.uint64)
+    rows = np.ascontiguousarray(chunk).reshape(len(chunk), -1).view(np.uint8)
+    for i, row in enumerate(rows):
+        digest = hashlib.blake2b(row.tobytes(), digest_size=16).digest()
+        found[i] = np.frombuffer(digest, "<u8")
     return found.view([("a", np.uint64), ("b", np.uint64)])[:, 0]
+
+
+def content(examples):
+    """Yields the bytes that a fingerprint is made of: of the examples, or of their digests."""
+    if hasattr(examples, "digests"):
+        yield np.ascontiguousarray(examples.digests).view(np.uint8).data
+        return
+    for _, chunk in chunks(examples):
+        yield np.ascontiguousarray(chunk).data
 
 
 def check_whole(array, name):
@@ -126,15 +171,6 @@ def check_whole(array, name):
                 f"{name} holds whole numbers up to {largest:,}, and float32 holds them exactly up "
                 f"to 16,777,216 only. Store them as floats in smaller units."
             )
-
-
-def num_constant(examples):
-    """Returns how many elements of the event have the same value in every example."""
-    first = examples[:1]
-    varies = np.zeros(first.shape[1:], bool)
-    for _, chunk in chunks(examples):
-        varies |= (chunk != first).any(axis=0)
-    return int((~varies).sum())
 
 
 def _what(dtype):
