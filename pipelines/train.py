@@ -69,6 +69,7 @@ def _is_empty(directory):
 
 def _build(options):
     """Returns the data set and the model, checked against each other."""
+    from tfvae.datasets import values
     from tfvae.datasets.base import Dataset
 
     dataset = components.build(Dataset, options["dataset"])
@@ -79,9 +80,10 @@ def _build(options):
         seed=options["seed"],
         dtype=options["precision"],
         transform=dataset.transform,
+        mask_missing=dataset.masks_missing,
     )
     x = next(iter(dataset.training(options["batch_size"], options["seed"])))
-    vae.likelihood_layer.check_data(x.numpy())
+    vae.likelihood_layer.check_data(values.filled(x.numpy()))
     return dataset, vae
 
 

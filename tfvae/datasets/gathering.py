@@ -39,7 +39,7 @@ class Gathered:
     facts: dict
 
 
-def gather(read, *, cache, key, name):
+def gather(read, *, cache, key, name, remedy=""):
     """Gathers what a source yields, or finds it in the cache.
 
     Args:
@@ -48,6 +48,7 @@ def gather(read, *, cache, key, name):
         cache: Path of a folder for caches, or None to gather in memory.
         key: What `values.stored` examples depend on, anything that JSON can hold.
         name: Names the source in messages.
+        remedy: What else than a cache helps if it is too large for the memory, a sentence.
 
     Returns:
         `Gathered`.
@@ -56,7 +57,7 @@ def gather(read, *, cache, key, name):
         ValueError: If there is no example, or more than fits into memory.
     """
     if cache is None:
-        return _in_memory(read, name)
+        return _in_memory(read, name, remedy)
     digest = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
     place = pathlib.Path(cache).expanduser() / digest[:24]
     if not place.is_dir():
@@ -70,7 +71,7 @@ def stamp(path):
     return [str(path.absolute()), status.st_size, status.st_mtime_ns]
 
 
-def _in_memory(read, name):
+def _in_memory(read, name, remedy):
     facts: dict = {}
     blocks, tags, num_bytes = [], [], 0
     for block, tag in read(facts):
@@ -81,7 +82,7 @@ def _in_memory(read, name):
         if not files.fits_memory(2 * num_bytes):
             raise ValueError(
                 f"{name} is larger than a quarter of the memory ({files.total_memory() / 1e9:.0f} "
-                f"GB). Keep what is read on disk, in a folder with room: `cache='...'`."
+                f"GB). Keep what is read on disk, in a folder with room: `cache='...'`. {remedy}"
             )
     if not blocks:
         raise ValueError(f"{name} holds no example. Point it at data that has some.")

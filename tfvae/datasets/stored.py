@@ -77,7 +77,7 @@ class StoredDataset(Dataset):
         """
         for part in parts.values():
             _check_part(part)
-            values.scan(part.examples, part.name, part.where)
+            self._scan(part)
         parts = _placed(parts)
         train = parts["train"]
         first = twins(values.digests(train.examples))
@@ -107,7 +107,7 @@ class StoredDataset(Dataset):
         self.event_shape = tuple(int(n) for n in self._parts["train"].examples.shape[1:])
         if binarize != "none":
             for part in self._parts.values():
-                _check_levels(part, binarize)
+                self._check_levels(part)
 
     def num_examples(self, split):
         """Returns how many examples a split holds."""
@@ -124,7 +124,7 @@ class StoredDataset(Dataset):
         """Returns the least and the greatest value of all examples."""
         if self._binarize != "none":
             return 0.0, 1.0
-        scans = [values.scan(p.examples, p.name, p.where) for p in self._parts.values()]
+        scans = [self._scan(part) for part in self._parts.values()]
         full = 255 if self._parts["train"].examples.dtype == np.uint8 else 1
         return min(low for low, _ in scans) / full, max(high for _, high in scans) / full
 
@@ -174,6 +174,19 @@ class StoredDataset(Dataset):
         if self._binarize == "dynamic":
             return binarization.fresh(x, seed)
         return _to_float(x) if x.dtype == tf.uint8 else tf.cast(x, tf.float32)
+
+    def _scan(self, part):
+        """Returns the least and the greatest stored value of a part."""
+        return values.scan(part.examples, part.name, part.where, self.masks_missing)
+
+    def _check_levels(self, part):
+        low, high = (0, 1) if part.examples.dtype == np.uint8 else self._scan(part)
+        if low < 0 or high > 1:
+            raise ValueError(
+                f"`binarize={self._binarize!r}` reads values as probabilities, in [0, 1]. "
+                f"{part.name} has values from {low:g} to {high:g}. Divide them first, as in "
+                f"`scale={high:g}`, or keep them with `binarize='none'`."
+            )
 
     def _fixed(self, part):
         """Returns examples with fixed noise; uint8 levels where there is nothing to draw."""
@@ -230,18 +243,6 @@ def _check_alike(parts):
                 f"{want.shape[1:]} {want.dtype}, {part.name} has {have.shape[1:]} {have.dtype}. "
                 f"Bring them to one form."
             )
-
-
-def _check_levels(part, mode):
-    if part.examples.dtype == np.uint8:
-        return
-    low, high = values.scan(part.examples, part.name, part.where)
-    if low < 0 or high > 1:
-        raise ValueError(
-            f"`binarize={mode!r}` reads values as probabilities, in [0, 1]. {part.name} has "
-            f"values from {low:g} to {high:g}. Divide them first, as in `scale={high:g}`, or keep "
-            f"them with `binarize='none'`."
-        )
 
 
 def _on_copies(first, name):

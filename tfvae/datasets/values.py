@@ -69,20 +69,30 @@ class Scan:
     Args:
         name: Names the source in messages.
         where: Function of an index, that names the example in messages.
+        missing: Whether NaN is a missing value, which is no harm as long as an example has others.
     """
 
-    def __init__(self, name, where):
-        self._name, self._where = name, where
+    def __init__(self, name, where, missing=False):
+        self._name, self._where, self._missing = name, where, missing
         self._num, self._low, self._high = 0, np.inf, -np.inf
         self._bad: list = []
+        self._empty: list = []
 
     def add(self, chunk):
         """Takes the next stored examples, `[num, *event]`."""
-        if chunk.dtype != np.uint8:
-            finite = np.isfinite(chunk).reshape(len(chunk), -1).all(axis=1)
-            self._bad += (self._num + np.flatnonzero(~finite)).tolist()
+        found = chunk if chunk.dtype == np.uint8 else self._observed(chunk)
         self._num += len(chunk)
-        self._low, self._high = min(self._low, chunk.min()), max(self._high, chunk.max())
+        if found.size:
+            self._low, self._high = min(self._low, found.min()), max(self._high, found.max())
+
+    def _observed(self, chunk):
+        """Returns the values that aren't missing, and notes the examples that are refused."""
+        rows = chunk.reshape(len(chunk), -1)
+        missing = np.isnan(rows) & self._missing
+        good = (np.isfinite(rows) | missing).all(axis=1)
+        self._bad += (self._num + np.flatnonzero(~good)).tolist()
+        self._empty += (self._num + np.flatnonzero(missing.all(axis=1))).tolist()
+        return rows[~missing] if missing.any() else rows
 
     def bounds(self):
         """Returns the least and the greatest stored value, two floats.
@@ -94,6 +104,11 @@ class Scan:
             raise ValueError(f"{self._name} holds no example. Point it at data that has some.")
         if self._bad:
             raise ValueError(_not_finite(self._bad, self._name, self._where))
+        if self._empty:
+            raise ValueError(
+                f"{self._name} has examples without any value: {_named(self._empty, self._where)}. "
+                f"Leave them out."
+            )
         if self._low == self._high and self._num > 1:
             raise ValueError(
                 f"{self._name} is constant: every value is {self._low + 0:g}, so there is nothing "
@@ -102,7 +117,7 @@ class Scan:
         return float(self._low), float(self._high)
 
 
-def scan(examples, name, where):
+def scan(examples, name, where, missing=False):
     """Reads all examples once, in chunks, and refuses what can't be learnt from.
 
     Args:
@@ -110,6 +125,7 @@ def scan(examples, name, where):
             and has `bounds`.
         name: Names the source in messages.
         where: Function of an index, that names the example in messages.
+        missing: Whether NaN is a missing value.
 
     Returns:
         The least and the greatest stored value.
@@ -119,10 +135,40 @@ def scan(examples, name, where):
     """
     if hasattr(examples, "bounds"):
         return examples.bounds
-    found = Scan(name, where)
+    found = Scan(name, where, missing)
     for _, chunk in chunks(examples):
         found.add(chunk)
     return found.bounds()
+
+
+def count_missing(examples):
+    """Returns how many values are NaN."""
+    return sum(
+        int(np.isnan(chunk).sum()) for _, chunk in chunks(examples) if chunk.dtype != np.uint8
+    )
+
+
+def filled(x):
+    """Returns examples with an observed value in the place of each that is missing.
+
+    For questions that only what is there can answer, such as whether it lies in a support.
+    """
+    missing = np.isnan(x)
+    return np.where(missing, x[~missing].max(initial=-np.inf), x) if missing.any() else x
+
+
+def check_missing(missing):
+    """Returns whether missing values are masked, of the option `missing`.
+
+    Raises:
+        ValueError: If it is none of its values.
+    """
+    if missing not in ("refuse", "mask"):
+        raise ValueError(
+            f"`missing` is 'refuse', or 'mask': the likelihood leaves missing values out. Received "
+            f"{missing!r}."
+        )
+    return missing == "mask"
 
 
 def chunks(examples):
@@ -179,9 +225,14 @@ def _what(dtype):
 
 
 def _not_finite(bad, name, where):
-    named = ", ".join(where(index) for index in bad[:_MOST_NAMED])
-    more = f" and {len(bad) - _MOST_NAMED} more" if len(bad) > _MOST_NAMED else ""
     return (
-        f"{name} holds values that are NaN, infinite or beyond float32: {named}{more}. Leave these "
-        f"examples out, or replace the values, as in `numpy.nan_to_num(x)`."
+        f"{name} holds values that are NaN, infinite or beyond float32: {_named(bad, where)}. "
+        f"Leave these examples out, or replace the values, as in `numpy.nan_to_num(x)`. `arrays` "
+        f"takes NaN as missing with `missing='mask'`."
     )
+
+
+def _named(indices, where):
+    named = ", ".join(where(index) for index in indices[:_MOST_NAMED])
+    more = len(indices) - _MOST_NAMED
+    return f"{named} and {more} more" if more > 0 else named
