@@ -9,9 +9,12 @@ import tfvae
 from pipelines import train
 from tfvae import components
 from tfvae.datasets.base import Dataset
+from tfvae.datasets.tables import Table
+from tfvae.evaluation.report import evaluate
 from tfvae.exporters import endpoints
 from tfvae.exporters.base import Exporter
 from tfvae.exporters.fresh import Fresh
+from tfvae.figures import gallery
 
 PLACE = samples.folder()
 
@@ -40,6 +43,7 @@ def trained(*datasets):
         network="mlp(hidden=(8,))",
         likelihood="normal",
         transform=datasets[0].transform,
+        mask_missing=datasets[0].masks_missing,
     )
     vae.compile(keras.optimizers.Adam(), run_eagerly=True)  # quicker for a few steps
     for dataset in datasets:
@@ -138,6 +142,25 @@ def test_the_decoder_of_a_table_returns_plausible_raw_rows(process, tmp_path):
     stddev = found["stddev"]
     assert 3 < np.median(stddev[:, 0]) < 60  # years
     assert np.all(stddev[:, 2:] == 0)
+
+
+def test_a_table_with_holes_trains_is_evaluated_drawn_and_encoded_row_by_row(process, tmp_path):
+    path = PLACE / "holes.csv"
+    dataset = components.build(Dataset, f"table(path='{path}', missing='mask')")
+    vae = trained(dataset)
+    report = evaluate(vae, dataset, "test", num_samples=3)
+    assert np.isfinite([report["elbo"], report["log_likelihood"]]).all()
+    assert "reconstructions" in gallery.render_all(vae, dataset, 0)
+    rows = Table([path], None, masks_missing=True).rows
+    assert 0 < np.isnan(rows).sum() < rows.size / 3
+    program = lowered(vae, tmp_path / "encoder", process, "encoder", "encode")
+    codes = program.run("encode", {"x": rows})["mean"]
+    expected = vae.posterior(dataset.transform.encode(rows)).mean()
+    np.testing.assert_allclose(codes, expected, rtol=1e-3, atol=1e-4)
+    other = program.run("encode", {"x": np.nan_to_num(rows)})["mean"]  # 0 is no mean, and a code
+    assert (np.abs(other - codes).max(axis=1) > 1e-3)[np.isnan(rows).any(axis=1)].all()
+    # The decoder says what it believes of everything, missing or not.
+    assert np.isfinite(dataset.transform.decode(vae(dataset.transform.encode(rows)))).all()
 
 
 def test_a_folder_of_photographs_trains_with_one_command(tmp_path, monkeypatch, capsys):

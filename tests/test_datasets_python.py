@@ -34,6 +34,18 @@ def test_each_form_gives_the_same_data_set(data, batched, on_disk, tmp_path):
     assert dataset.splits == expected.splits
 
 
+def test_a_cache_holds_what_is_equal_once(tmp_path):
+    for _ in range(2):
+        FromPython((row for row in X), cache=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+    FromPython((row + 1 for row in X), cache=tmp_path)
+    FromPython(zip(X, Y, strict=True), cache=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
+    with pytest.raises(ValueError, match="one shape and dtype"):
+        FromPython(iter([*X, X[0, :2]]), cache=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
 def test_labels_come_with_an_array_or_in_pairs():
     expected = FromPython(X, Y)
     for dataset in (

@@ -14,7 +14,9 @@ from pipelines import benchmark, cli
 from pipelines.benchmarks import (
     agreement,
     contestants,
+    data,
     elbo,
+    feeds,
     onnx_graphs,
     rounds,
     tables,
@@ -144,6 +146,24 @@ def test_the_price_of_binarization_is_a_ratio_of_medians():
     found = "An epoch of binarized images, drawn anew, over one of grey images: tfvae_fit 1.10"
     assert tables.binarization(parts) == [found]
     assert tables.binarization({"aevb": part(2.0)}) == []
+
+
+def test_every_feed_gives_each_image_and_a_mapped_file_the_same_training_as_memory(tmp_path):
+    contestant = feeds.Contestant(works.to_json(TINY), tmp_path)
+    chosen = ("memory", "mapped file", "compressed shards")
+    assert {contestant.train(name, epochs=1) for name in chosen} == {TINY.num_images}
+    memory, mapped, shards = (contestant._runs[name][0].get_weights() for name in chosen)
+    for expected, found, other in zip(memory, mapped, shards, strict=True):
+        np.testing.assert_array_equal(found, expected)
+        assert np.isfinite(other).all()
+
+
+def test_feeds_are_compared_with_memory_by_their_medians():
+    found = data._rates(TINY, {"memory": [1.0, 5.0, 2.0], "shards": [4.0, 4.0, 3.0]})
+    assert found["memory"]["images_per_second"] == TINY.num_images / 2
+    assert [row["of_memory"] for row in found.values()] == [1, 0.5]
+    table = tables.feeds({"work": works.to_json(TINY), "feeds": found})
+    assert list(table.columns[-1].cells) == ["100%", "50%"]
 
 
 def test_runtimes_that_differ_are_named():

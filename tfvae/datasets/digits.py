@@ -32,4 +32,5 @@ class Digits(StoredDataset, name="digits"):
         bunch = extras.load("sklearn.datasets", "data").load_digits()
         images = values.stored(bunch.images.astype(np.uint8), 16)[..., np.newaxis]
         part = Part(images, bunch.target.astype(np.int64), "The data set `digits`")
-        self._divide({"train": part}, shares, binarize=binarize)
+        note = "The data set `digits`: levels of 0 to 16 were divided by 16."
+        self._divide({"train": part}, shares, binarize=binarize, notes=[note])

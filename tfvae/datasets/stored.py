@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from tfvae.datasets.splits import twins
 
 # Division by 255 as NumPy does it; graph optimizers would multiply by the rounded 1 / 255.
 _LEVELS = np.arange(256, dtype=np.float32) / np.float32(255)
+
+_MOST_NAMED = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +86,7 @@ class StoredDataset(Dataset):
         first = twins(values.digests(train.examples))
         found = shares.divide(first, "validation" in parts, "test" in parts, train.name)
         splits = {**{split: train.take(rows) for split, rows in found.items()}, **_others(parts)}
-        return splits, _on_copies(first, train.name)
+        return splits, [*_on_copies(first, train.name), *_on_overlap(parts), *_on_constant(train)]
 
     def _hold(self, splits, *, binarize="none", notes=(), transform=None):
         """Takes over the examples of each split.
@@ -246,9 +249,36 @@ def _check_alike(parts):
 
 
 def _on_copies(first, name):
+    """Yields a note on the copies in a source."""
     copies = int((first != np.arange(len(first))).sum())
-    if not copies:
-        return ()
-    return (
-        f"{name}: {copies:,} of {len(first):,} examples are copies; equal ones stay in one split.",
-    )
+    if copies:
+        yield (
+            f"{name}: {copies:,} of {len(first):,} examples are copies; equal ones stay in one "
+            f"split."
+        )
+
+
+def _on_overlap(parts):
+    """Yields a note for each two splits of the source itself that share examples."""
+    known = {n: values.digests(p.examples) for n, p in parts.items()} if len(parts) > 1 else {}
+    for first, second in itertools.combinations(known, 2):
+        num = int(np.isin(known[second], known[first]).sum())
+        if num:
+            yield (
+                f"{parts[second].name}: {num:,} examples are in the {first} split of the source "
+                f"too: scores on them are too good."
+            )
+
+
+def _on_constant(part):
+    """Yields a note on elements of vectors that never vary."""
+    if isinstance(part.examples, OnDisk) or len(part.examples.shape) != 2:
+        return
+    found = values.constant(part.examples)
+    if len(found):
+        listed = ", ".join(map(str, found[:_MOST_NAMED])) + ", ..." * (len(found) > _MOST_NAMED)
+        yield (
+            f"{part.name}: {len(found)} of {part.examples.shape[1]} elements never vary "
+            f"({listed}): leave them out, since a likelihood with a scale of its own grows without "
+            f"bound there."
+        )

@@ -45,14 +45,17 @@ def gather(reader, cache, key, name, buffer):
     )
     facts = found.facts
     mean = facts["num_bytes"] / len(found.tags)
-    shards = Shards(reader, np.array(facts["starts"]), int(np.clip(_GROUP_BYTES // mean, 1, 256)))
+    buffer = max(1, int(_BUFFER_BYTES / mean)) if buffer is None else buffer
+    # A buffer takes several groups of each shard that is open, or it would hold a few shards alone.
+    group = int(np.clip(_GROUP_BYTES // mean, 1, max(1, min(256, buffer // (4 * _OPEN)))))
+    shards = Shards(reader, np.array(facts["starts"]), group)
     examples = Streamed(
         shards,
         tuple(facts["event_shape"]),
         facts["dtype"],
         bounds=tuple(facts["bounds"]),
         digests=found.examples[:].view([("a", np.uint64), ("b", np.uint64)])[:, 0],
-        buffer=max(1, int(_BUFFER_BYTES / mean)) if buffer is None else buffer,
+        buffer=buffer,
     )
     return examples, found.tags
 

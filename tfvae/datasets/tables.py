@@ -63,10 +63,11 @@ class Table:
         if mask.any() and not self._masks_missing:
             raise ValueError(self._on_missing(name, np.flatnonzero(mask)))
         if self.kinds[name] != "category":
-            known = np.concatenate([array.drop_null().to_numpy() for array in arrays])
-            values.check_whole(known, f"The column `{name}` of {self._paths[0]}")
+            there = np.concatenate([array.drop_null().to_numpy() for array in arrays])
+            values.check_whole(there, f"The column `{name}` of {self._paths[0]}")
+            there = there.astype(np.float64)
             column = np.full(len(mask), np.nan)
-            column[~mask] = known[~np.isnan(known.astype(np.float64))]
+            column[~mask] = there[~np.isnan(there)]
             return self._finite(column, name)
         texts = pa.concat_arrays([pc.cast(array, pa.string()).combine_chunks() for array in arrays])
         known = sorted(pc.unique(texts.drop_null()).to_pylist())

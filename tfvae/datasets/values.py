@@ -171,6 +171,15 @@ def check_missing(missing):
     return missing == "mask"
 
 
+def constant(examples):
+    """Returns the indices of the elements of vectors `[num, size]` that never vary, int64."""
+    low, high = np.full(examples.shape[1], np.inf), np.full(examples.shape[1], -np.inf)
+    for _, chunk in chunks(examples):
+        low = np.fmin(low, np.fmin.reduce(chunk, axis=0))
+        high = np.fmax(high, np.fmax.reduce(chunk, axis=0))
+    return np.flatnonzero(high <= low)
+
+
 def chunks(examples):
     """Yields (start, stored examples) over all examples, some 64 MB at a time."""
     step = max(1, _CHUNK_BYTES // max(1, examples[:1].nbytes)) if len(examples) else 1
@@ -228,7 +237,7 @@ def _not_finite(bad, name, where):
     return (
         f"{name} holds values that are NaN, infinite or beyond float32: {_named(bad, where)}. "
         f"Leave these examples out, or replace the values, as in `numpy.nan_to_num(x)`. `arrays` "
-        f"takes NaN as missing with `missing='mask'`."
+        f"and `FromPython` take NaN as missing with `missing='mask'`."
     )
 
 
