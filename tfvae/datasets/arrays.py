@@ -7,8 +7,7 @@ import numpy as np
 
 from tfvae.datasets import files, values
 from tfvae.datasets.mapped import Mapped
-from tfvae.datasets.splits import Shares
-from tfvae.datasets.stored import Part, StoredDataset
+from tfvae.datasets.stored import Part, StoredDataset, check_options
 
 _HDF5 = (".h5", ".hdf5")
 
@@ -53,7 +52,7 @@ class Arrays(StoredDataset, name="arrays"):
         map_file=None,
         missing="refuse",
     ):
-        shares, scale = Shares(validation, test, seed), values.check_scale(scale)
+        shares = check_options(validation, test, seed, scale, binarize)
         self.masks_missing = values.check_missing(missing)
         path = files.existing(path)
         array = _read(path, key)

@@ -4,11 +4,10 @@ import itertools
 
 import numpy as np
 
-from tfvae.datasets import binarization, values
+from tfvae.datasets import values
 from tfvae.datasets.base import Dataset
 from tfvae.datasets.gathering import gather
-from tfvae.datasets.splits import Shares
-from tfvae.datasets.stored import Part, StoredDataset
+from tfvae.datasets.stored import Part, StoredDataset, check_options
 
 _BLOCK = 256
 
@@ -61,8 +60,7 @@ class FromPython(StoredDataset):
         seed=0,
         missing="refuse",
     ):
-        shares, scale = Shares(validation, test, seed), values.check_scale(scale)
-        binarization.check_mode(binarize)
+        shares = check_options(validation, test, seed, scale, binarize)
         self.masks_missing = values.check_missing(missing)
         given = data if isinstance(data, dict) else {"train": data}
         tags = labels if isinstance(labels, dict) else {"train": labels}

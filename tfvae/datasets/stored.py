@@ -12,7 +12,7 @@ import tensorflow as tf
 from tfvae.datasets import binarization, epochs, values
 from tfvae.datasets.base import Dataset
 from tfvae.datasets.mapped import OnDisk
-from tfvae.datasets.splits import twins
+from tfvae.datasets.splits import Shares, twins
 
 # Division by 255 as NumPy does it; graph optimizers would multiply by the rounded 1 / 255.
 _LEVELS = np.arange(256, dtype=np.float32) / np.float32(255)
@@ -51,6 +51,20 @@ class Part:
         places = None if self.places is None else self.places[indices]
         rows = np.arange(len(self.examples))[indices]
         return Part(examples, labels, self.name, lambda index: self.where(rows[index]), places)
+
+
+def check_options(validation, test, seed, scale=None, binarize="none"):
+    """Checks the options that sources share, before anything is read.
+
+    Returns:
+        The `splits.Shares`.
+
+    Raises:
+        ValueError: If one is out of range.
+    """
+    values.check_scale(scale)
+    binarization.check_mode(binarize)
+    return Shares(validation, test, seed)
 
 
 class StoredDataset(Dataset):

@@ -5,8 +5,7 @@ import dataclasses
 import numpy as np
 
 from tfvae.datasets import files, values
-from tfvae.datasets.splits import Shares
-from tfvae.datasets.stored import Part, StoredDataset
+from tfvae.datasets.stored import Part, StoredDataset, check_options
 from tfvae.datasets.tables import Table
 
 _MOST_NAMED = 8
@@ -38,7 +37,7 @@ class TableDataset(StoredDataset, name="table"):
     """
 
     def __init__(self, *, path, columns=None, validation=0.1, test=None, seed=0, missing="refuse"):
-        shares = Shares(validation, test, seed)
+        shares = check_options(validation, test, seed)
         self.masks_missing = values.check_missing(missing)
         paths = files.matching(path)
         table = Table(paths, columns, self.masks_missing)

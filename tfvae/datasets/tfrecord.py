@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from tfvae.datasets import binarization, files, records, streamed, values
+from tfvae.datasets import files, records, streamed, values
 from tfvae.datasets.gathering import gather, stamp
-from tfvae.datasets.splits import Shares
-from tfvae.datasets.stored import Part, StoredDataset
+from tfvae.datasets.stored import Part, StoredDataset, check_options
 
 
 class TFRecord(StoredDataset, name="tfrecord"):
@@ -63,8 +62,7 @@ class TFRecord(StoredDataset, name="tfrecord"):
         test=None,
         seed=0,
     ):
-        shares, scale = Shares(validation, test, seed), values.check_scale(scale)
-        binarization.check_mode(binarize)
+        shares = check_options(validation, test, seed, scale, binarize)
         parser = records.Parser(features, label)
         if compression not in (None, "gzip", "zlib", "none"):
             raise ValueError(
