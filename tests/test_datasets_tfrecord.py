@@ -167,7 +167,11 @@ def test_a_stream_fifty_times_larger_than_what_memory_may_grow_by_trains(place):
         (place / f"x-{shard:02}.tfrecord").hardlink_to("x-00.tfrecord")
     program = pathlib.Path(__file__).parent / "programs" / "train_from_shards.py"
     # What is freed goes back to the system at once, so that resident is what is in use.
-    allocator = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "8192"}
+    allocator = {
+        "MALLOC_ARENA_MAX": "1",
+        "MALLOC_MMAP_THRESHOLD_": "8192",
+        "MALLOC_TRIM_THRESHOLD_": "0",
+    }
     run = subprocess.run(
         [sys.executable, program, "x-*.tfrecord", f"{{'x': 'float32[{size}]'}}"],
         env={**os.environ, **allocator, "PYTHONPATH": str(program.parents[2])},
