@@ -58,10 +58,10 @@ def _write(images, directory):
     levels = np.rint(255 * images).astype(np.uint8)
     np.save(pathlib.Path(directory, "x.npy"), levels)
     for kind, compression in (("plain", ""), ("gzip", "GZIP")):
-        for shard in range(_NUM_SHARDS):
+        for shard, part in enumerate(np.array_split(levels, _NUM_SHARDS)):
             path = pathlib.Path(directory, f"{kind}-{shard}")
             with tf.io.TFRecordWriter(str(path), compression) as writer:
-                for level in levels[shard::_NUM_SHARDS]:
+                for level in part:
                     writer.write(_message(tf, level.tobytes()))
 
 
