@@ -82,6 +82,7 @@ def _is_chief(strategy):
 
 def _build(options):
     """Returns the data set and the model, checked against each other."""
+    from tfvae.datasets import values
     from tfvae.datasets.base import Dataset
     from tfvae.training import feeding, strategies
 
@@ -97,9 +98,10 @@ def _build(options):
                 seed=options["seed"],
                 dtype=options["precision"],
                 transform=dataset.transform,
+                mask_missing=dataset.masks_missing,
             )
         x = next(iter(dataset.training(options["batch_size"], options["seed"])))
-        vae.likelihood_layer.check_data(x.numpy())
+        vae.likelihood_layer.check_data(values.filled(x.numpy()))
     return dataset, vae
 
 
