@@ -110,7 +110,9 @@ def _table(report):
             table.add_row(escape(label + samples), f"{report[name]:.2f}", shown)
     if "bits_per_dimension" in report:
         of = "log-likelihood" if "log_likelihood" in report else "ELBO"
-        table.add_row(f"in bits a dimension, of the {of}", f"{report['bits_per_dimension']:.3f}", "")
+        table.add_row(
+            f"in bits a dimension, of the {of}", f"{report['bits_per_dimension']:.3f}", ""
+        )
     return table
 
 

@@ -21,6 +21,7 @@ LEAVES = (
     "tfvae.files",
     "tfvae.distributions",
     "tfvae.transforms",
+    "tfvae.masking",
     "tfvae.evaluation.activity",  # NumPy alone: figures choose the latents they show by it
 )
 MODEL = "tfvae.vae"

@@ -7,9 +7,9 @@ import random
 import keras
 import tensorflow as tf
 
-from tfvae import components, noise, transforms, xla
+from tfvae import components, masking, noise, transforms, xla
 from tfvae.distribution_layers.base import DistributionLayer, check_shape
-from tfvae.engine import Engine
+from tfvae.engine import Engine, for_keras
 from tfvae.evaluation import importance
 from tfvae.networks.base import Network
 from tfvae.noise import Stream
@@ -40,6 +40,8 @@ class VAE(keras.Model):
         seed: Int; the initial weights and all noise of training follow from it.
         transform: The `transform` of the data set: how rows as they came map to examples. It is
             saved with the model, whose exports take and return rows. None where examples are rows.
+        mask_missing: Whether NaN in an example marks an element that is missing: the encoder sees 0
+            for it, and p(x|z) leaves it out. The decoder gives it like any other.
 
     Raises:
         ValueError: If a shape, a size, a name or an option is wrong.
@@ -66,6 +68,7 @@ class VAE(keras.Model):
         objective="elbo",
         seed=0,
         transform=None,
+        mask_missing=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -73,6 +76,7 @@ class VAE(keras.Model):
         self.latent_size = _check_latent_size(latent_size)
         self.seed = _check_seed(seed)
         self.transform = transforms.revive(transform, self.event_shape)
+        self.mask_missing = mask_missing
         self.network = components.build(Network, network)
         self.objective = components.build(Objective, objective)
         with _initializers_from(seed), _precision(self.dtype_policy):
@@ -105,13 +109,13 @@ class VAE(keras.Model):
         Raises:
             ValueError: If `x` isn't of that kind.
         """
-        return self.posterior_layer(self.encode(self._check_examples(x)))
+        return self.posterior_layer(self.encode(self.seen(self._check_examples(x))))
 
     def encode(self, x):
         """Returns what the encoder makes of examples: the parameters of q(z|x).
 
         Args:
-            x: float32 `[batch, *event_shape]`.
+            x: float32 `[batch, *event_shape]`, what `seen` returns.
 
         Returns:
             params: `[batch, *params_shape]` of the posterior layer.
@@ -128,7 +132,12 @@ class VAE(keras.Model):
         Returns:
             distribution: Batch shape `[...]`, event shape `event_shape`.
         """
-        return self.likelihood_layer(self._decode(z), training=training)
+        likelihood = self.likelihood_layer(self._decode(z), training=training)
+        return masking.Observed(likelihood) if self.mask_missing else likelihood
+
+    def seen(self, x):
+        """Returns what the encoder sees of examples: 0 for an element that is missing."""
+        return masking.seen(x) if self.mask_missing else x
 
     def prior(self):
         """Returns p(z): batch shape `[]`, event shape `[latent_size]`."""
@@ -270,6 +279,13 @@ class VAE(keras.Model):
         """The running means of the loss and of the objective's terms."""
         return self._means
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Does nothing: the parts are built already.
+
+        Keras would average a first batch over the devices to learn its shape, which fails for
+        examples in uint8.
+        """
+
     def train_step(self, data):
         """Takes one step of the optimizer, or one for each batch of a block; Keras calls it.
 
@@ -303,6 +319,7 @@ class VAE(keras.Model):
             "objective": str(self.objective.spec),
             "seed": self.seed,
             "transform": transforms.record(self.transform),
+            "mask_missing": self.mask_missing,
         }
 
     def get_compile_config(self):
@@ -321,6 +338,9 @@ class VAE(keras.Model):
 
     def _check_parts(self):
         posterior, likelihood = self.posterior_layer, self.likelihood_layer
+        if self.mask_missing:
+            masking.check_independent(likelihood(tf.zeros([1, *likelihood.params_shape])))
+            likelihood.check_missing()
         if not posterior.reparameterized:
             raise ValueError(
                 f"The posterior is a bijector of standard normal noise, so that gradients pass "
@@ -350,7 +370,7 @@ class VAE(keras.Model):
         weight = tf.cast(num, tf.float32)
         for mean in self._means:
             mean.update_state(sums[mean.name] / weight, sample_weight=weight)
-        return {mean.name: mean.result() for mean in self._means}
+        return {mean.name: for_keras(mean.result()) for mean in self._means}
 
     def _check_examples(self, data, blocks=False):
         """Returns the examples of a batch or block, or says what is wrong with them."""

@@ -180,6 +180,13 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
             remedies = [self._remedy(), f"Choose one that fits: {others}." if fits else ""]
             raise ValueError(" ".join(filter(None, [self._refusal(x), *remedies])))
 
+    def check_missing(self):
+        """Refuses missing values, where they would count in spite of being left out of log p(x).
+
+        Raises:
+            ValueError: If it is so.
+        """
+
     def _refusal(self, x):
         return (
             f"The likelihood `{self.member_name}` is defined for values in {self.support}. "

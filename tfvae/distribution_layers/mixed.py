@@ -226,6 +226,8 @@ class _Mixed(Elementwise):
         columns: dict = {}
         for (layer, places), group in zip(self._layer._groups, self.groups, strict=True):
             values = tf.stack(self._layer._values(layer, places, x), axis=-1)
+            if layer.discrete:  # any number may stand for a value that is missing
+                values = tf.maximum(values, 0.0)
             terms = layer.element_log_prob(group, values)
             columns |= {place: terms[..., i : i + 1] for i, place in enumerate(places)}
         for place, logits in self.logits.items():

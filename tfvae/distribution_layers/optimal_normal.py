@@ -84,6 +84,13 @@ class OptimalNormalLayer(DistributionLayer, name="optimal_normal"):
         """The variance has a floor."""
         return True
 
+    def check_missing(self):
+        """Refuses missing values: the optimum would take what stands in their place."""
+        raise ValueError(
+            "The variance of `optimal_normal` is the mean over all elements of a batch, and some "
+            "are missing. Choose `normal(covariance='shared')`, which learns one by gradient."
+        )
+
     def _distribution(self, params):
         return tfd.Independent(_Normal(params, self._stored()), len(self.event_shape))
 

@@ -48,7 +48,7 @@ class Reports(keras.callbacks.Callback):
             return {}
         if self._x is None:
             self._x = next(iter(self._validation))
-        params = {"posterior": model.encode(self._x)}
+        params = {"posterior": model.encode(model.seen(self._x))}
         z = model.posterior_layer(params["posterior"]).mean()
         params["likelihood"] = model.decoder(z)
         return {
