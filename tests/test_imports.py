@@ -20,6 +20,9 @@ LEAVES = (
     "tfvae.xla",
     "tfvae.files",
     "tfvae.distributions",
+    "tfvae.divergences",
+    "tfvae.point_mass",
+    "tfvae.draws",
     "tfvae.transforms",
     "tfvae.evaluation.activity",  # NumPy alone: figures choose the latents they show by it
 )

@@ -53,16 +53,20 @@ def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0,
         A `Result`.
 
     Raises:
+        ValueError: If the objective's schedule is longer than the run.
         Stopped: If SIGTERM or SIGINT asked for it; a checkpoint has been written.
         NotFiniteError: If a loss or gradient isn't finite; a checkpoint has been written.
         CheckpointError: If there are checkpoints, and none that can be gone on from.
     """
+    check_schedule(vae.objective, dataset, epochs, batch_size)
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     folder = directory / "checkpoints"
     optimizer = keras.optimizers.Adam(learning_rate, global_clipnorm=clip_norm)
     vae.compile(optimizer, prepare=dataset.prepare)
     vae.optimizer.build(vae.trainable_variables)
+    # Before a checkpoint puts them back as they were.
+    vae.prior_layer.adapt(lambda num: _examples(dataset, num, seed))
     at, best_weights, damaged = checkpoints.restore(vae, folder)
     for path in damaged:
         print(f"Passed over the damaged checkpoint {path}.")
@@ -104,6 +108,35 @@ def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0,
     if keeper.best_weights is not None:
         vae.set_weights(keeper.best_weights)
     return Result(at, keeper.position.best_epoch, keeper.position.best_elbo)
+
+
+def check_schedule(objective, dataset, epochs, batch_size):
+    """Refuses a run that ends before the schedule of its objective does.
+
+    Args:
+        objective: An `Objective`.
+        dataset: A `Dataset`.
+        epochs: Passes over the training split.
+        batch_size: Examples a step.
+
+    Raises:
+        ValueError: If it is so.
+    """
+    steps = dataset.steps_per_epoch(batch_size)
+    if objective.schedule_steps > epochs * steps:
+        needed = -(-objective.schedule_steps // steps)
+        raise ValueError(
+            f"The schedule of the objective `{objective.spec}` takes {objective.schedule_steps:,} "
+            f"steps, and {epochs} epochs of {steps:,} steps have {epochs * steps:,}: the run would "
+            f"end before it trains on the bound that was asked for. Shorten the schedule, or add "
+            f"`--epochs {needed}`."
+        )
+
+
+def _examples(dataset, num, seed):
+    """Returns examples of the training split in a random order, at most `num`."""
+    num = min(num, dataset.num_examples("train"))
+    return next(iter(dataset.training(num, seed))).numpy()
 
 
 def _block_steps(steps):
