@@ -4,7 +4,7 @@ import json
 
 import tfvae
 from pipelines import cli
-from pipelines.cli import usage
+from pipelines.cli import UsageError, usage
 from pipelines.runs import open_run
 
 REPORT = "evaluation.json"
@@ -48,14 +48,26 @@ def main(argv):
     dataset = run.dataset()
     with usage():
         dataset.num_examples(given.split)  # refuses a split that isn't there, before the model
+    vae = run.model()
+    check_num_samples(vae, given.num_samples)
     report_on(
-        run.model(),
+        vae,
         dataset,
         run.directory,
         split=given.split,
         num_samples=given.num_samples,
         seed=given.seed,
     )
+
+
+def check_num_samples(vae, num_samples):
+    """Refuses to estimate a log-likelihood where there are no importance weights."""
+    if num_samples and not vae.posterior_layer.has_density:
+        raise UsageError(
+            f"The log-likelihood is estimated by importance weights, which need a posterior with a "
+            f"density. That of this model, `{vae.posterior_layer.spec}`, has none. Leave "
+            f"`--num-samples` out."
+        )
 
 
 def report_on(vae, dataset, directory, *, split, num_samples=0, seed=0):
