@@ -6,27 +6,32 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from tfvae import noise
+from tfvae import components, noise
 from tfvae.distribution_layers.base import DistributionLayer
 from tfvae.distributions import DiagonalNormal, reparameterize
 from tfvae.evaluation import ppca
+from tfvae.objectives.base import Objective
 from tfvae.vae import VAE
 
-SIZE, LATENTS, NUM = 6, 2, 500
+SIZE, LATENTS, NUM = 5, 2, 200
 
 
 @pytest.fixture(scope="module")
 def x():
-    """Data of a linear-Gaussian model, with latents of different importance."""
+    """Data of a linear-Gaussian model, with latents of different importance.
+
+    A posterior with a diagonal covariance is exact where the loadings are orthogonal, and turning
+    them there is slow if the latents are alike.
+    """
     rng = np.random.default_rng(3)
-    loadings = rng.normal(size=(SIZE, LATENTS)) * [1.5, 0.8]
+    loadings = np.linalg.qr(rng.normal(size=(SIZE, LATENTS))).Q * [3.0, 1.2]
     z = rng.normal(size=(NUM, LATENTS))
-    x = z @ loadings.T + rng.normal(size=SIZE) + 0.5 * rng.normal(size=(NUM, SIZE))
+    x = z @ loadings.T + rng.normal(size=SIZE) + 0.7 * rng.normal(size=(NUM, SIZE))
     return x.astype(np.float32)
 
 
 def test_the_density_is_that_of_scipy(x):
-    model = ppca.fit([x[:200], x[200:]], LATENTS)
+    model = ppca.fit([x[:150], x[150:]], LATENTS)
     covariance = model.loadings @ model.loadings.T + model.variance * np.eye(SIZE)
     expected = scipy.stats.multivariate_normal(model.mean, covariance).logpdf(x)
     np.testing.assert_allclose(model.log_prob(x), expected, rtol=1e-8)
@@ -75,30 +80,22 @@ class OneVariance(DistributionLayer, name="one_variance_of_this_test"):
         return reparameterize(distribution, seed)
 
 
-@pytest.mark.parametrize("objective", ["elbo", "stl"])
-def test_a_linear_vae_reaches_the_maximum_likelihood_of_probabilistic_pca(x, objective):
+def test_a_linear_vae_reaches_the_maximum_likelihood_of_probabilistic_pca(x):
     best = ppca.fit([x], LATENTS).log_prob(x).mean()
-    vae = VAE(
-        (SIZE,),
-        LATENTS,
-        network="mlp(hidden=())",
-        likelihood=OneVariance((SIZE,)),
-        objective=objective,
-    )
-    num_steps = 1500
-    rate = keras.optimizers.schedules.CosineDecay(0.03, num_steps)
-    vae.compile(keras.optimizers.Adam(rate))
-    blocks = np.broadcast_to(x, (50, *x.shape))  # steps on all examples, in one XLA program
+    vae = VAE((SIZE,), LATENTS, network="mlp(hidden=())", likelihood=OneVariance((SIZE,)))
+    num_steps = 1200
+    rate = keras.optimizers.schedules.CosineDecay(0.1, num_steps)
+    vae.compile(keras.optimizers.Adam(rate), jit_compile=False)
+    blocks = np.broadcast_to(x, (50, *x.shape))  # steps on all examples
     data = tf.data.Dataset.from_tensors(blocks).repeat()
     vae.fit(data, steps_per_epoch=num_steps // 50, shuffle=False, verbose=0)
-    seeds = noise.fold_in(noise.row_seeds(noise.seed_of(0), NUM), 1)
-    elbos = [
-        vae.terms(x, noise.fold_in(seeds, i)).metrics["elbo"].numpy().mean() for i in range(200)
-    ]
-    error = np.std(elbos) / len(elbos) ** 0.5
-    assert error < 1e-3
+    # Near the exact posterior log p(x|z) + log p(z) - log q(z|x) hardly depends on z.
+    monte_carlo = components.build(Objective, "elbo(kl='monte_carlo', num_samples=100)")
+    seeds = noise.row_seeds(noise.seed_of(9), NUM)
+    parts = (vae.posterior(x), vae.prior(), vae.likelihood)
+    elbo = monte_carlo(x, *parts, step=0, seed=seeds).bound.numpy().mean()
     # A bound on a likelihood that is no higher than the best; float32 has 1e-5 of some nats.
-    assert best - 0.01 < np.mean(elbos) < best + 3 * error
+    assert best - 0.01 < elbo < best + 1e-3
     # And log p(x) itself, of the learned decoder in closed form.
     weights, bias = vae.decoder.get_weights()
     scale = float(vae.likelihood_layer.log_scale.value)
