@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import tfvae
 from tfvae import components
 from tfvae.datasets.base import Dataset
-from tfvae.training import checkpoints, guard, keeper, logs, loop
+from tfvae.training import checkpoints, feeding, guard, keeper, logs, loop
 
 SPEC = "mnist(limit=230)"  # 5 steps of 50 an epoch, the last one of 30
 NUMBERS = {"batch_size": 50, "learning_rate": 1e-3}
@@ -81,7 +81,7 @@ def test_sigterm_at_any_block_and_resuming_ends_with_the_same_bits(
     at, whole, tmp_path, monkeypatch
 ):
     # Blocks of 2 steps: 2, 2 and the short batch.
-    monkeypatch.setattr(loop, "_block_steps", lambda steps: 2)
+    monkeypatch.setattr(feeding, "block_steps", lambda steps: 2)
     whole_run = tmp_path / "whole"
     vae = make()
     loop.train(vae, make_data(), whole_run, epochs=3, **NUMBERS)
@@ -165,7 +165,7 @@ def test_a_checkpoint_holds_model_optimizer_position_and_best_as_one(tmp_path):
     position = checkpoints.Position(
         epoch=3, step_in_epoch=2, steps=17, means={"elbo": (1.5, 2.0)}, best_epoch=2, best_elbo=-9.0
     )
-    checkpoints.save(vae, tmp_path, position, best)
+    checkpoints.save(checkpoints.state_of(vae), tmp_path, position, best)
     other = compiled(make(seed=5))
     restored, weights, damaged = checkpoints.restore(other, tmp_path)
     assert restored == dataclasses.replace(position, means={"elbo": [1.5, 2.0]})
@@ -178,10 +178,10 @@ def test_a_checkpoint_holds_model_optimizer_position_and_best_as_one(tmp_path):
 @pytest.mark.parametrize("keep", [0, 100, -200])
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(tmp_path, keep):
     vae = compiled(make())
-    checkpoints.save(vae, tmp_path, checkpoints.Position(epoch=1, steps=5))
+    checkpoints.save(checkpoints.state_of(vae), tmp_path, checkpoints.Position(epoch=1, steps=5))
     kept = state(vae)
     vae.set_weights([weight + 1 for weight in vae.get_weights()])
-    newest = checkpoints.save(vae, tmp_path, checkpoints.Position(epoch=2, steps=10))
+    newest = checkpoints.save(checkpoints.state_of(vae), tmp_path, checkpoints.Position(epoch=2, steps=10))
     newest.write_bytes(newest.read_bytes()[:keep])
     position, _, damaged = checkpoints.restore(vae, tmp_path)
     assert (position.epoch, damaged) == (1, [newest])
@@ -190,7 +190,7 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(tmp_path, keep
 
 def test_checkpoints_of_which_none_is_whole_are_never_taken_for_a_new_run(tmp_path):
     vae = compiled(make())
-    path = checkpoints.save(vae, tmp_path, checkpoints.Position(epoch=1, steps=5))
+    path = checkpoints.save(checkpoints.state_of(vae), tmp_path, checkpoints.Position(epoch=1, steps=5))
     path.write_bytes(b"")
     with pytest.raises(
         checkpoints.CheckpointError, match=r"None of the checkpoints in .* is whole"
@@ -202,15 +202,15 @@ def test_checkpoints_of_which_none_is_whole_are_never_taken_for_a_new_run(tmp_pa
 def test_a_damaged_checkpoint_never_crowds_out_a_whole_one(tmp_path):
     vae = compiled(make())
     for steps in (5, 10):
-        newest = checkpoints.save(vae, tmp_path, checkpoints.Position(steps=steps))
+        newest = checkpoints.save(checkpoints.state_of(vae), tmp_path, checkpoints.Position(steps=steps))
     newest.write_bytes(b"")
-    saved = checkpoints.save(vae, tmp_path, checkpoints.Position(steps=7))
+    saved = checkpoints.save(checkpoints.state_of(vae), tmp_path, checkpoints.Position(steps=7))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000000005.npz", saved.name]
 
 
 def test_a_full_disk_leaves_the_checkpoints_that_are_there(tmp_path, monkeypatch):
     vae = compiled(make())
-    path = checkpoints.save(vae, tmp_path, checkpoints.Position(steps=1))
+    path = checkpoints.save(checkpoints.state_of(vae), tmp_path, checkpoints.Position(steps=1))
     before = path.read_bytes()
 
     def full(descriptor):
@@ -218,13 +218,13 @@ def test_a_full_disk_leaves_the_checkpoints_that_are_there(tmp_path, monkeypatch
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        checkpoints.save(vae, tmp_path, checkpoints.Position(steps=2))
+        checkpoints.save(checkpoints.state_of(vae), tmp_path, checkpoints.Position(steps=2))
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == before
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
-    checkpoints.save(compiled(make()), tmp_path, checkpoints.Position(steps=1))
+    checkpoints.save(checkpoints.state_of(compiled(make())), tmp_path, checkpoints.Position(steps=1))
     other = compiled(tfvae.VAE((28, 28, 1), 3, network="mlp(hidden=(8,))"))
     with pytest.raises(checkpoints.CheckpointError, match="is of another model"):
         checkpoints.restore(other, tmp_path)

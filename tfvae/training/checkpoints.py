@@ -39,11 +39,22 @@ class Position:
     best_elbo: float = float("-inf")
 
 
-def save(model, directory, position, best_weights=None):
-    """Writes a checkpoint and drops all but the newest two.
+def state_of(model):
+    """Returns the values of all variables of a model and of its optimizer.
+
+    With several processes all call it, whichever of them writes: running means are added up.
 
     Args:
         model: A compiled and built Keras model.
+    """
+    return [np.asarray(variable.value) for variable in _variables(model)]
+
+
+def save(state, directory, position, best_weights=None):
+    """Writes a checkpoint and drops all but the newest two.
+
+    Args:
+        state: What `state_of` returned.
         directory: Where the file goes; made if need be.
         position: The `Position` that it stands for.
         best_weights: Weights of the best epoch, a list of arrays, where there is one.
@@ -53,7 +64,7 @@ def save(model, directory, position, best_weights=None):
     """
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    arrays = {f"state/{i:05d}": np.asarray(v.value) for i, v in enumerate(_variables(model))}
+    arrays = {f"state/{i:05d}": values for i, values in enumerate(state)}
     arrays |= {f"best/{i:05d}": weight for i, weight in enumerate(best_weights or [])}
     text = json.dumps(dataclasses.asdict(position))
     arrays[_POSITION] = np.frombuffer(text.encode(), np.uint8)
