@@ -45,7 +45,7 @@ def combinations():
         yield tuple(family[i % len(family)] for family in (objectives, priors, posteriors))
 
 
-@pytest.mark.parametrize(("objective", "prior", "posterior"), combinations())
+@pytest.mark.parametrize(("objective", "prior", "posterior"), list(combinations()))
 def test_a_run_trains_saves_draws_and_offers_what_is_exported(
     objective, prior, posterior, tmp_path, monkeypatch, capsys
 ):

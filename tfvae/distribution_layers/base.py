@@ -42,6 +42,9 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
     #: deviation follows from its mean, so it leaves that out.
     moments: tuple[str, ...] = ("mean", "stddev")
 
+    #: Whether values carry mass rather than density.
+    discrete = False
+
     def __init__(self, event_shape, **kwargs):
         # float32, and Keras casts the parameters to it, whatever the networks compute in: a
         # log-variance or a sum over an event of 16 bits loses whole nats.
