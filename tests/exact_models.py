@@ -27,7 +27,7 @@ class Choice:
         self.bijector = self  # no bijector, but it draws as one does
 
     def forward(self, eps):
-        u = tf.math.ndtr(eps)  # [..., batch, 1]
+        u = 0.5 * tf.math.erfc(-eps / 2**0.5)  # [..., batch, 1]
         ends = tf.cumsum(self.probabilities, axis=-1)[..., :-1]
         return tf.reduce_sum(tf.cast(u >= ends, tf.float32), axis=-1, keepdims=True)
 

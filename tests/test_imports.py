@@ -23,6 +23,7 @@ LEAVES = (
     "tfvae.divergences",
     "tfvae.point_mass",
     "tfvae.draws",
+    "tfvae.layered",
     "tfvae.transforms",
     "tfvae.evaluation.activity",  # NumPy alone: figures choose the latents they show by it
 )

@@ -7,7 +7,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 import tfvae
 from pipelines import runs, train
-from tfvae import components, noise, xla
+from tfvae import components, noise
 from tfvae.exporters import endpoints, litert
 from tfvae.exporters.fresh import Fresh
 
@@ -45,11 +45,20 @@ def combinations():
         yield tuple(family[i % len(family)] for family in (objectives, priors, posteriors))
 
 
+@pytest.fixture
+def eagerly():
+    """Without tracing a graph for each of a few steps; that members agree in one is a law."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize(("objective", "prior", "posterior"), list(combinations()))
 def test_a_run_trains_saves_draws_and_offers_what_is_exported(
-    objective, prior, posterior, tmp_path, monkeypatch, capsys
+    objective, prior, posterior, tmp_path, capsys
 ):
-    monkeypatch.setattr(xla, "pays_off", lambda model: False)  # compiling costs more than it gains
     run = tmp_path / "run"
     parts = ["--objective", objective, "--prior", prior, "--posterior", posterior]
     train.main([*SMALL, *parts, "--run", str(run)])
@@ -94,6 +103,7 @@ CONVERTED = [
     {"posterior": "householder", "prior": "mixture(num_components=3)"},
     {"posterior": "iaf(hidden=8)", "prior": "vampprior(num_components=4)"},
     {"posterior": "normal", "prior": "coupling(num_layers=2, hidden=8)"},
+    {"posterior": "hierarchical(hidden=8)", "prior": "hierarchical(hidden=8)"},
 ]
 
 

@@ -84,7 +84,7 @@ class VAE(keras.Model):
             self._check_parts()
             self.encoder = self.network.encoder(self.event_shape, self.posterior_layer.params_shape)
             self.decoder = self.network.decoder(
-                self.latent_size, self.likelihood_layer.params_shape
+                self.prior_layer.decoded_size, self.likelihood_layer.params_shape
             )
         names = ("loss", *self.objective.metric_names)
         self._means = [keras.metrics.Mean(name=name) for name in names]
@@ -115,7 +115,23 @@ class VAE(keras.Model):
         Returns:
             distribution: Batch shape `[...]`, event shape `event_shape`.
         """
-        return self.likelihood_layer(self._decode(z))
+        return self.likelihood_layer(self.decode(z))
+
+    def decode(self, z):
+        """Runs the decoder.
+
+        Args:
+            z: Float tensor `[..., latent_size]`.
+
+        Returns:
+            params: Parameters of p(x|z), `[..., *params_shape]`.
+        """
+        z = z[..., : self.prior_layer.decoded_size]
+        if len(z.shape) == 2:
+            return self.decoder(z)
+        # Networks know one batch axis only.
+        params = self.decoder(tf.reshape(z, [-1, z.shape[-1]]))
+        return tf.reshape(params, tf.concat([tf.shape(z)[:-1], tf.shape(params)[1:]], axis=0))
 
     def prior(self):
         """Returns p(z): batch shape `[]`, event shape `[latent_size]`."""
@@ -220,7 +236,7 @@ class VAE(keras.Model):
             Dict of `z` `[num, latent_size]`, and `mean` and `x` `[num, *event_shape]`.
         """
         z = self.sample_codes(noise.fold_in(seed, 0))
-        params = self.decoder(z)
+        params = self.decode(z)
         x = self.likelihood_layer.sample(params, noise.fold_in(seed, 1))
         return {"z": z, "mean": self.likelihood_layer(params).mean(), "x": x}
 
@@ -371,13 +387,6 @@ class VAE(keras.Model):
                     f"The {name} of this model is over events of shape {wanted}. Received an "
                     f"instance for {received}. Give its spec, and the model builds it."
                 )
-
-    def _decode(self, z):
-        """Runs the decoder on `[..., latent_size]`: networks know one batch axis only."""
-        if len(z.shape) == 2:
-            return self.decoder(z)
-        params = self.decoder(tf.reshape(z, [-1, self.latent_size]))
-        return tf.reshape(params, tf.concat([tf.shape(z)[:-1], tf.shape(params)[1:]], axis=0))
 
     def _update_means(self, sums, num):
         weight = tf.cast(num, tf.float32)

@@ -149,7 +149,7 @@ def _householder(layer, params, z):
 
 #: The distribution layers that are posteriors only: name -> function of the layer, the parameters
 #: of one example and a code -> log density by scipy; None where scipy has none.
-POSTERIORS = {"delta": None, "householder": _householder, "iaf": None}
+POSTERIORS = {"delta": None, "hierarchical": None, "householder": _householder, "iaf": None}
 
 
 def _mixture(prior, z):
@@ -168,6 +168,7 @@ def _vampprior(prior, z):
 #: Function of a prior and codes `[num, latent]` -> log density by scipy; None where scipy has none.
 PRIORS = {
     "coupling": None,
+    "hierarchical": None,
     "mixture": _mixture,
     "standard_normal": lambda prior, z: scipy.stats.norm.logpdf(
         z, scale=prior.spec.options["precision"] ** -0.5

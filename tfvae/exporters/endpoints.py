@@ -32,7 +32,7 @@ def _from_seeds(vae):
         return _float32(z=vae.posterior_layer.sample(vae.encoder(_example(vae, x)), seed))
 
     def sample_likelihood(z, seed):
-        return _rows(vae, x=vae.likelihood_layer.sample(vae.decoder(z), seed))
+        return _rows(vae, x=vae.likelihood_layer.sample(vae.decode(z), seed))
 
     def generate(seed):
         return _rows(vae, **vae.generate(seed))
@@ -112,7 +112,7 @@ def _likelihood(vae):
     """Returns the function z -> the moments of p(x|z)."""
 
     def likelihood(z):
-        return _rows(vae, **_moments(vae.likelihood_layer, vae.decoder(z)))
+        return _rows(vae, **_moments(vae.likelihood_layer, vae.decode(z)))
 
     return likelihood
 

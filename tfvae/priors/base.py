@@ -14,8 +14,9 @@ class Prior(components.Component, keras.layers.Layer, abc.ABC):
 
     A draw is a function of noise from outside, so that exports which can't draw random numbers
     take it as an input. A member overrides `_distribution` and `_draw`, and `_quantile` where its
-    latents are independent; `noise_shapes` if it needs more noise than `eps`, `build` if a weight
-    has the shape of an example, and `_adapt` if weights begin at examples.
+    latents are independent; `noise_shapes` if it needs more noise than `eps`, `decoded_size` if
+    the decoder reads a part of the codes, `build` if a weight has the shape of an example, and
+    `_adapt` if weights begin at examples.
 
     Args:
         latent_size: Length of a code.
@@ -40,6 +41,11 @@ class Prior(components.Component, keras.layers.Layer, abc.ABC):
         `eps` is standard normal, `u` uniform on [0, 1).
         """
         return {"eps": (self.latent_size,)}
+
+    @property
+    def decoded_size(self):
+        """How many of the first latents the decoder reads; the others generate those."""
+        return self.latent_size
 
     def distribution(self, posterior_of=None):
         """Returns p(z).
