@@ -29,6 +29,7 @@ class Position:
         means: Running means of the epoch so far, by name: (sum, number of examples).
         best_epoch: Epoch with the highest validation ELBO so far, 0 before the first.
         best_elbo: That ELBO, nats.
+        fingerprint: Of the data that the run trains on.
     """
 
     epoch: int = 0
@@ -37,6 +38,7 @@ class Position:
     means: dict = dataclasses.field(default_factory=dict)
     best_epoch: int = 0
     best_elbo: float = float("-inf")
+    fingerprint: str = ""
 
 
 def state_of(model):
@@ -115,6 +117,24 @@ def restore(model, directory):
             f"anew with another `--run`."
         )
     return Position(), None, []
+
+
+def check_data(position, fingerprint):
+    """Refuses to go on with other data than a run began with.
+
+    Args:
+        position: The `Position` of the checkpoint.
+        fingerprint: Of the data now.
+
+    Raises:
+        CheckpointError: If it is another one.
+    """
+    if position.fingerprint not in ("", fingerprint):
+        raise CheckpointError(
+            f"The data has changed since this run began: its fingerprint was "
+            f"{position.fingerprint[:12]}..., and is {fingerprint[:12]}... now. Bring the files "
+            f"back, or train anew with another `--run`."
+        )
 
 
 def _variables(model):

@@ -34,8 +34,8 @@ def read(environment=None):
         environment: Mapping of variables; that of this process by default.
 
     Returns:
-        A `Cluster`: of `TF_CONFIG`, as TFJob, Vertex AI and others set it, else of Slurm's variables of
-        a step with several tasks, else of this process alone.
+        A `Cluster`: of `TF_CONFIG`, as TFJob, Vertex AI and others set it, else of Slurm's
+        variables of a step with several tasks, else of this process alone.
 
     Raises:
         ClusterError: If `TF_CONFIG` can't be read or describes another kind of training.
@@ -71,8 +71,8 @@ def _from_tf_config(text):
     if "ps" in cluster or kind in ("ps", "evaluator"):
         raise ClusterError(
             f"Keras 3 has no training with parameter servers or a separate evaluator. TF_CONFIG "
-            f"names the tasks {', '.join(sorted({*cluster, kind}))}. Describe workers only: they keep "
-            f"equal copies of the weights, and evaluate by themselves."
+            f"names the tasks {', '.join(sorted({*cluster, kind}))}. Describe workers only: they "
+            f"keep equal copies of the weights, and evaluate by themselves."
         )
     if (kind, index) not in addresses or kind not in ("chief", "worker"):
         raise ClusterError(

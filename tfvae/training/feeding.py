@@ -20,8 +20,8 @@ def make(dataset, batch_size, seed, strategy=None):
     Returns:
         A feed. Its `steps` are the steps of an epoch, `calls(start)` the steps of each call of
         `train_step` from a step of an epoch on, `training(epoch, start)`, `validation()` and
-        `validation_steps` what `fit` takes. `calls_a_look` says after how many calls to ask whether somebody wants it to
-        stop.
+        `validation_steps` what `fit` takes. `calls_a_look` says after how many calls to
+        ask whether somebody wants it to stop.
 
     Raises:
         ValueError: If the devices can't share a batch equally.

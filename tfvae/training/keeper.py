@@ -90,7 +90,10 @@ class Keeper(keras.callbacks.Callback):
         Args:
             step_in_epoch: Steps of the epoch that have been taken.
         """
-        means = {mean.name: (strategies.number(mean.total), strategies.number(mean.count)) for mean in self.model.metrics}
+        means = {
+            mean.name: (strategies.number(mean.total), strategies.number(mean.count))
+            for mean in self.model.metrics
+        }
         self._save(step_in_epoch=step_in_epoch, means=means)
 
     def _save(self, **changes):

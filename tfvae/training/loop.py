@@ -67,6 +67,9 @@ def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0,
     at, best_weights, damaged = checkpoints.restore(vae, folder)
     for path in damaged:
         print(f"Passed over the damaged checkpoint {path}.")
+    fingerprint = dataset.fingerprint()
+    checkpoints.check_data(at, fingerprint)
+    at = dataclasses.replace(at, fingerprint=fingerprint)
     strategies.check_agreement(vae, at.steps)
     writes = strategies.writes(vae)
     keeper = Keeper(folder, at, best_weights, feed, writes)

@@ -60,8 +60,8 @@ def describe(model):
     if strategy is None:
         return []
     return [
-        f"{type(strategy).__name__}: {strategy.num_replicas_in_sync} devices share each batch; every "
-        f"one of them evaluates."
+        f"{type(strategy).__name__}: {strategy.num_replicas_in_sync} devices share each batch; "
+        f"every one of them evaluates."
     ]
 
 
@@ -156,8 +156,8 @@ def _multi_worker():
     if found.source is None:
         raise cluster.ClusterError(
             "`--strategy multi_worker` reads the other processes from TF_CONFIG, or from the "
-            "variables that `srun` sets. Neither names more than this process. Set TF_CONFIG, start it "
-            "with `srun`, or choose `--strategy mirrored`."
+            "variables that `srun` sets. Neither names more than this process. Set TF_CONFIG, "
+            "start it with `srun`, or choose `--strategy mirrored`."
         )
     resolver = None
     if found.source == "Slurm":
