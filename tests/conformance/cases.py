@@ -307,7 +307,9 @@ class BoundPrior:
         self.prior.build((None, *EVENT))
         rng = np.random.default_rng(5)
         for weight in self.prior.weights:
-            weight.assign_add(rng.normal(scale=0.3, size=weight.shape).astype(np.float32))
+            # By the root of the number of summands, so that codes stay within a few units.
+            scale = 0.3 if len(weight.shape) < 2 else 0.6 / max(1, weight.shape[0]) ** 0.5
+            weight.assign_add(rng.normal(scale=scale, size=weight.shape).astype(np.float32))
 
     def posterior_of(self, inputs):
         """Returns q(z|x)."""
@@ -364,10 +366,14 @@ def models():
     networks = [small.get(name, name) for name in components.members("networks")]
     pairs = itertools.product(networks, likelihoods())
     found = [{"network": network, "likelihood": likelihood} for network, likelihood in pairs]
-    found += [{"network": small["mlp"], "prior": spec} for spec in specs("priors")[1:]]
-    found += [{"network": small["mlp"], "posterior": spec} for spec in [*posteriors(), "delta"]]
-    # One that reports more than the others do; none owns weights.
-    return [*found, {"network": small["mlp"], "objective": "beta_tc"}]
+    pairs = itertools.zip_longest(posteriors(), specs("priors"))
+    found += [
+        {"network": small["mlp"], "posterior": posterior or "normal", "prior": prior or "mixture"}
+        for posterior, prior in pairs
+    ]
+    # Of the objectives one that reports more than the others do: none owns weights.
+    found.append({"network": small["mlp"], "objective": "beta_tc"})
+    return [*found, {"network": small["mlp"], "posterior": "delta"}]
 
 
 def model(seed=0, latent_size=2, event_shape=(4, 4, 1), **parts):
