@@ -83,6 +83,7 @@ def _is_chief(strategy):
 def _build(options):
     """Returns the data set and the model, checked against each other."""
     from tfvae import noise
+    from tfvae.datasets import values
     from tfvae.datasets.base import Dataset
     from tfvae.training import feeding, strategies
     from tfvae.training.loop import check_schedule
@@ -99,9 +100,10 @@ def _build(options):
                 seed=options["seed"],
                 dtype=options["precision"],
                 transform=dataset.transform,
+                mask_missing=dataset.masks_missing,
             )
         x = next(iter(dataset.training(options["batch_size"], options["seed"])))
-        vae.likelihood_layer.check_data(x.numpy())
+        vae.likelihood_layer.check_data(values.filled(x.numpy()))
         check_schedule(vae.objective, feed.steps, options["epochs"])
         # What fits in shape may not fit in kind, such as a closed form that isn't known.
         vae.terms(x[:2], noise.row_seeds(noise.seed_of(options["seed"]), 2))

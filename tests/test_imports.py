@@ -25,6 +25,7 @@ LEAVES = (
     "tfvae.draws",
     "tfvae.layered",
     "tfvae.transforms",
+    "tfvae.masking",
     "tfvae.evaluation.activity",  # NumPy alone: figures choose the latents they show by it
 )
 MODEL = "tfvae.vae"

@@ -6,7 +6,7 @@ import random
 import keras
 import tensorflow as tf
 
-from tfvae import components, noise, transforms, xla
+from tfvae import components, masking, noise, transforms, xla
 from tfvae.distribution_layers.base import DistributionLayer, check_shape
 from tfvae.engine import Engine, for_keras
 from tfvae.evaluation import importance
@@ -39,6 +39,8 @@ class VAE(keras.Model):
         seed: Int; the initial weights and all noise of training follow from it.
         transform: The `transform` of the data set: how rows as they came map to examples. It is
             saved with the model, whose exports take and return rows. None where examples are rows.
+        mask_missing: Whether NaN in an example marks an element that is missing: the encoder sees 0
+            for it, and p(x|z) leaves it out. The decoder gives it like any other.
 
     Raises:
         ValueError: If a shape, a size, a name or an option is wrong.
@@ -65,6 +67,7 @@ class VAE(keras.Model):
         objective="elbo",
         seed=0,
         transform=None,
+        mask_missing=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -72,6 +75,7 @@ class VAE(keras.Model):
         self.latent_size = _check_latent_size(latent_size)
         self.seed = _check_seed(seed)
         self.transform = transforms.revive(transform, self.event_shape)
+        self.mask_missing = mask_missing
         self.network = components.build(Network, network)
         self.objective = components.build(Objective, objective)
         with _initializers_from(seed), _precision(self.dtype_policy):
@@ -104,7 +108,7 @@ class VAE(keras.Model):
         Raises:
             ValueError: If `x` isn't of that kind.
         """
-        return self.posterior_layer(self.encoder(self._check_examples(x)))
+        return self.posterior_layer(self.encoder(self.seen(self._check_examples(x))))
 
     def likelihood(self, z):
         """Returns p(x|z).
@@ -115,7 +119,12 @@ class VAE(keras.Model):
         Returns:
             distribution: Batch shape `[...]`, event shape `event_shape`.
         """
-        return self.likelihood_layer(self.decode(z))
+        likelihood = self.likelihood_layer(self.decode(z))
+        return masking.Observed(likelihood) if self.mask_missing else likelihood
+
+    def seen(self, x):
+        """Returns what the encoder sees of examples: 0 for an element that is missing."""
+        return masking.seen(x) if self.mask_missing else x
 
     def decode(self, z):
         """Runs the decoder.
@@ -340,6 +349,7 @@ class VAE(keras.Model):
             "objective": str(self.objective.spec),
             "seed": self.seed,
             "transform": transforms.record(self.transform),
+            "mask_missing": self.mask_missing,
         }
 
     def get_compile_config(self):
@@ -358,6 +368,8 @@ class VAE(keras.Model):
 
     def _check_parts(self):
         posterior, likelihood = self.posterior_layer, self.likelihood_layer
+        if self.mask_missing:
+            masking.check_independent(likelihood(tf.zeros([1, *likelihood.params_shape])))
         if not posterior.reparameterized:
             raise ValueError(
                 f"The posterior is a bijector of standard normal noise, so that gradients pass "

@@ -28,10 +28,12 @@ EXAMPLES = {
             f"arrays(path='{_SAMPLES}/grey.npy', map_file=True, binarize='static')",
             f"arrays(path='{_SAMPLES}/grey.npy', map_file=True, binarize='dynamic')",
             f"arrays(path='{_SAMPLES}/colour.h5', key='pictures/x', map_file=True)",
+            f"arrays(path='{_SAMPLES}/holes.npy', missing='mask', binarize='static')",
         ],
+        "digits": ["digits(validation=1600, test=100, binarize='dynamic')"],
         "images": [
             f"images(path='{_SAMPLES}/photos', size=(6, 5))",
-            f"images(path='{_SAMPLES}/photos', size=6, channels=1, binarize='dynamic', test=0)",
+            f"images(path='{_SAMPLES}/photos', size=6, channels=1, binarize='threshold', test=0)",
         ],
         "idx": [f"idx(path='{_SAMPLES}/idx')"],
         "mnist": [
@@ -43,20 +45,24 @@ EXAMPLES = {
             "synthetic(kind='moons', num=100)",
             *(
                 f"synthetic(kind='shapes', size=6, num=100, binarize={mode!r})"
-                for mode in ("none", "dynamic")
+                for mode in ("none", "threshold")
             ),
         ],
         "table": [
             f"table(path='{_SAMPLES}/people.csv')",
             f"table(path='{_SAMPLES}/people.csv', columns=('height', 'age'), test=0)",
+            f"table(path='{_SAMPLES}/holes.csv', missing='mask')",
         ],
         "tfds": [
-            f"tfds(name='tiny', data_dir='{_SAMPLES}', binarize='dynamic')",
+            f"tfds(name='tiny', data_dir='{_SAMPLES}', binarize='threshold')",
             f"tfds(name='tiny', data_dir='{_SAMPLES}', key='v')",
         ],
         "tfrecord": [
-            f"tfrecord(pattern='{_SAMPLES}/x-*.tfrecord', features={{'x': 'uint8[6,5,1]'}}, "
-            f"label='y')",
+            *(
+                f"tfrecord(pattern='{_SAMPLES}/x-*.tfrecord', features={{'x': 'uint8[6,5,1]'}}, "
+                f"label='y'{options})"
+                for options in ("", ", stream=True", ", stream=True, binarize='static'")
+            ),
         ],
     },
     "distribution_layers": {},

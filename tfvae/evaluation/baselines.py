@@ -14,7 +14,8 @@ def evaluate(model, dataset, split, *, seed=0):
 
     For a likelihood that gives {0, 1} mass, a mixture of Bernoullis by EM; for one that is a
     density, a mixture of Gaussians by EM and probabilistic PCA with as many latents as the model.
-    Masses over other values and densities don't compare with either, and get none.
+    Masses over other values don't compare with either and get none, nor do data with missing
+    values.
 
     Args:
         model: A `VAE`; says which baselines are in its units.
@@ -47,6 +48,8 @@ def evaluate(model, dataset, split, *, seed=0):
 
 def _fits_for(model):
     layer = model.likelihood_layer
+    if model.mask_missing:  # EM and PCA here take whole examples
+        return []
     if not layer.discrete:
         return [_gaussians, _principal_components]
     return [_bernoullis] if layer.support == "{0, 1}" else []

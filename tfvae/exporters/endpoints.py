@@ -132,8 +132,8 @@ def _code(vae, name):
 
 
 def _example(vae, x):
-    """Returns the example of a row as it came."""
-    return x if vae.transform is None else vae.transform.encode(x)
+    """Returns what the encoder sees of a row as it came."""
+    return vae.seen(x if vae.transform is None else vae.transform.encode(x))
 
 
 def _rows(vae, **outputs):

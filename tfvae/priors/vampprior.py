@@ -60,7 +60,7 @@ class VampPrior(Prior, name="vampprior"):
         return chosen.bijector.forward(noise["eps"])
 
     def _adapt(self, examples_of):
-        examples = np.asarray(examples_of(self.num_components))
+        examples = np.nan_to_num(examples_of(self.num_components))  # as the encoder sees them
         # With fewer examples than pseudo-inputs, some begin at the same one, a little apart.
         times = -(-self.num_components // len(examples))
         inputs = np.concatenate([examples] * times)[: self.num_components]

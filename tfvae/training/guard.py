@@ -59,8 +59,8 @@ class FiniteGuard(keras.callbacks.Callback):
             f"Training lost its numbers at step {step} (epoch {epoch + 1}, batch {batch + 1}): "
             f"{', '.join(bad) or 'loss'} not finite. The log-variances of q(z|x) lie between "
             f"{log_variance.min():.3g} and {log_variance.max():.3g}, the data between "
-            f"{np.min(x):.3g} and {np.max(x):.3g}. Lower `--learning-rate`, or add `--clip-norm "
-            f"1`; the weights of the last good step are in the newest checkpoint."
+            f"{np.nanmin(x):.3g} and {np.nanmax(x):.3g}. Lower `--learning-rate`, or add "
+            f"`--clip-norm 1`; the weights of the last good step are in the newest checkpoint."
         )
 
 
