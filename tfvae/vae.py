@@ -86,10 +86,11 @@ class VAE(keras.Model):
             )
             self.prior_layer = components.build(Prior, prior, self.latent_size)
             self.likelihood_layer.bind(self.transform)
+            self.prior_layer.build((None, *self.event_shape))
             self._check_parts()
             self.encoder = self.network.encoder(self.event_shape, self.posterior_layer.params_shape)
             self.decoder = self.network.decoder(
-                self.latent_size, self.likelihood_layer.params_shape
+                self.prior_layer.decoded_size, self.likelihood_layer.params_shape
             )
         names = ("loss", *self.objective.metric_names)
         self._means = [keras.metrics.Mean(name=name) for name in names]
@@ -132,21 +133,66 @@ class VAE(keras.Model):
         Returns:
             distribution: Batch shape `[...]`, event shape `event_shape`.
         """
-        likelihood = self.likelihood_layer(self._decode(z), training=training)
+        likelihood = self.likelihood_layer(self.decode(z), training=training)
         return masking.Observed(likelihood) if self.mask_missing else likelihood
 
     def seen(self, x):
         """Returns what the encoder sees of examples: 0 for an element that is missing."""
         return masking.seen(x) if self.mask_missing else x
 
+    def decode(self, z):
+        """Runs the decoder.
+
+        Args:
+            z: Float tensor `[..., latent_size]`.
+
+        Returns:
+            params: Parameters of p(x|z), `[..., *params_shape]`.
+        """
+        z = z[..., : self.prior_layer.decoded_size]
+        if len(z.shape) == 2:
+            return self.decoder(z)
+        # Networks know one batch axis only.
+        params = self.decoder(tf.reshape(z, [-1, z.shape[-1]]))
+        return tf.reshape(params, tf.concat([tf.shape(z)[:-1], tf.shape(params)[1:]], axis=0))
+
     def prior(self):
         """Returns p(z): batch shape `[]`, event shape `[latent_size]`."""
         return self.prior_layer.distribution(self.posterior)
 
+    # Noise from outside.
+
+    def reparameterize(self, x, eps):
+        """Makes noise into codes: z = g(eps, x), a deterministic function with gradients.
+
+        Args:
+            x: Float tensor `[batch, *event_shape]`.
+            eps: Standard normal noise, float tensor `[batch, latent_size]`, or with more axes in
+                front for several codes of each example.
+
+        Returns:
+            z: Float tensor like `eps`; with eps ~ N(0, I) a draw from q(z|x).
+
+        References:
+            [1] Kingma and Welling, section 2.4. https://arxiv.org/abs/1312.6114
+        """
+        return self.posterior(x).bijector.forward(tf.convert_to_tensor(eps, tf.float32))
+
+    def sample_codes(self, seed):
+        """Draws codes z ~ p(z), each from its own seed.
+
+        Args:
+            seed: int32 `[num, 2]`.
+
+        Returns:
+            z: Float tensor `[num, latent_size]`.
+        """
+        return self.prior_layer.sample(seed, self.posterior)
+
     # What one asks of a trained model.
 
     def elbo(self, x, seed=0):
-        """Estimates the evidence lower bound with one sample of z for each example.
+        """Estimates the evidence lower bound with the samples of z that the objective draws.
 
         Args:
             x: Float tensor `[batch, *event_shape]`.
@@ -214,8 +260,8 @@ class VAE(keras.Model):
         Returns:
             Dict of `z` `[num, latent_size]`, and `mean` and `x` `[num, *event_shape]`.
         """
-        z = self.prior_layer.sample(noise.fold_in(seed, 0))
-        params = self.decoder(z)
+        z = self.sample_codes(noise.fold_in(seed, 0))
+        params = self.decode(z)
         x = self.likelihood_layer.sample(params, noise.fold_in(seed, 1))
         return {"z": z, "mean": self.likelihood_layer(params).mean(), "x": x}
 
@@ -347,6 +393,18 @@ class VAE(keras.Model):
                 f"through its samples. Received `{posterior.spec}`. Choose another, such as "
                 f"`normal`."
             )
+        if not likelihood.is_likelihood:
+            raise ValueError(
+                f"`{likelihood.member_name}` is a posterior, a distribution over codes, and no "
+                f"likelihood of examples. Received `{likelihood.spec}`. Choose another, such as "
+                f"`normal`."
+            )
+        if self.prior_layer.weights and not posterior.has_density:
+            raise ValueError(
+                f"The posterior `{posterior.spec}` has no density, so there is no term from which "
+                f"the prior `{self.prior_layer.spec}` could learn. Choose the prior "
+                f"`standard_normal`, or a posterior such as `normal`."
+            )
         sizes = (
             ("posterior", posterior.event_shape, (self.latent_size,)),
             ("likelihood", likelihood.event_shape, self.event_shape),
@@ -358,13 +416,6 @@ class VAE(keras.Model):
                     f"The {name} of this model is over events of shape {wanted}. Received an "
                     f"instance for {received}. Give its spec, and the model builds it."
                 )
-
-    def _decode(self, z):
-        """Runs the decoder on `[..., latent_size]`: networks know one batch axis only."""
-        if len(z.shape) == 2:
-            return self.decoder(z)
-        params = self.decoder(tf.reshape(z, [-1, self.latent_size]))
-        return tf.reshape(params, tf.concat([tf.shape(z)[:-1], tf.shape(params)[1:]], axis=0))
 
     def _update_means(self, sums, num):
         weight = tf.cast(num, tf.float32)

@@ -7,6 +7,7 @@ out, such as the independent formula that its density is compared with, stands h
 
 import dataclasses
 import importlib
+import itertools
 import math
 from collections.abc import Callable
 
@@ -90,7 +91,13 @@ EXAMPLES = {
             "conv(channels=(3, 4, 5), hidden=6, kernel_size=5, activation='gelu')",
         ],
     },
-    "objectives": {},
+    "objectives": {
+        "elbo": [
+            "elbo(kl='monte_carlo', num_samples=3)",
+            "elbo(beta=4.0, warmup_steps=10, cycle_steps=20, free_bits=0.5)",
+        ],
+        "infovae": ["infovae(alpha=1.0, weight=10.0)"],
+    },
     "priors": {"standard_normal": ["standard_normal(precision=4.0)"]},
 }
 
@@ -99,6 +106,9 @@ LIKELIHOODS_WITH_WEIGHTS = ("normal(covariance='shared')", "optimal_normal")
 
 #: The families whose laws stand in this folder.
 FAMILIES = tuple(EXAMPLES)
+
+#: Shape of the examples that priors made of posteriors are tested with.
+EVENT = (4,)
 
 #: What the constructor of a family takes before the options.
 CONTEXT = {"distribution_layers": ((3,),), "priors": (3,)}
@@ -193,11 +203,44 @@ NETWORKS = {
     "mlp": (*_IMAGES, (1,), (5,), (2, 3), (2, 1, 3, 2)),
 }
 
-#: Function of a prior's options and a code -> log density of each latent, by scipy.
+
+def _householder(layer, params, z):
+    size = len(z)
+    loc, log_variance, *vectors = np.split(params, 2 + layer.num_reflections)
+    turn = np.eye(size)
+    for vector in vectors:
+        turn = turn @ (np.eye(size) - 2 * np.outer(vector, vector) / (vector @ vector))
+    covariance = turn @ np.diag(np.exp(log_variance)) @ turn.T
+    return scipy.stats.multivariate_normal(loc, covariance).logpdf(z)
+
+
+#: The distribution layers that are posteriors only: name -> function of the layer, the parameters
+#: of one example and a code -> log density by scipy; None where scipy has none.
+POSTERIORS = {"delta": None, "hierarchical": None, "householder": _householder, "iaf": None}
+
+
+def _mixture(prior, z):
+    logits, loc, log_scale = (np.float64(weight) for weight in prior.get_weights())
+    each = scipy.stats.norm.logpdf(z[:, None], loc, np.exp(log_scale)).sum(axis=-1)
+    return scipy.special.logsumexp(each + scipy.special.log_softmax(logits), axis=-1)
+
+
+def _vampprior(prior, z):
+    (inputs,) = prior.get_weights()
+    loc, log_scale = _posterior_parameters(inputs, z.shape[-1])
+    each = scipy.stats.norm.logpdf(z[:, None], loc, np.exp(log_scale)).sum(axis=-1)
+    return scipy.special.logsumexp(each, axis=-1) - np.log(len(inputs))
+
+
+#: Function of a prior and codes `[num, latent]` -> log density by scipy; None where scipy has none.
 PRIORS = {
-    "standard_normal": lambda options, z: scipy.stats.norm.logpdf(
-        z, scale=options["precision"] ** -0.5
-    )
+    "coupling": None,
+    "hierarchical": None,
+    "mixture": _mixture,
+    "standard_normal": lambda prior, z: scipy.stats.norm.logpdf(
+        z, scale=prior.spec.options["precision"] ** -0.5
+    ).sum(axis=-1),
+    "vampprior": _vampprior,
 }
 
 
@@ -218,8 +261,43 @@ DATASETS = {
     "tfrecord": _binarized_anew,
 }
 
-#: Whether the expected bound, with default options, is log p(x) at the exact posterior.
-OBJECTIVES = {"elbo": True}
+
+@dataclasses.dataclass(frozen=True)
+class Bound:
+    """What an objective promises; each is a function of its options, or the answer.
+
+    Attributes:
+        is_bound: Whether the expected bound lies below log p(x) at any step.
+        is_tight: Whether it is log p(x) at the exact posterior.
+        is_exact: Whether it is so for every draw, and not on average only.
+        is_coupled: Whether an example's term depends on the others of its batch. The laws hold
+            for the mean over a batch then.
+    """
+
+    is_bound: Callable | bool = True
+    is_tight: Callable | bool = True
+    is_exact: Callable | bool = True
+    is_coupled: Callable | bool = False
+
+
+OBJECTIVES = {
+    "beta_tc": Bound(is_tight=False, is_exact=False, is_coupled=True),
+    "capacity": Bound(is_bound=False, is_tight=False, is_exact=False),
+    "ciwae": Bound(),
+    "dreg": Bound(),
+    "elbo": Bound(
+        is_bound=lambda o: o["beta"] >= 1 and not o["warmup_steps"],
+        is_tight=lambda o: o["beta"] == 1 and not o["warmup_steps"] and not o["free_bits"],
+        is_exact=lambda o: o["beta"] == 1 and o["kl"] == "monte_carlo" and not o["free_bits"],
+        is_coupled=lambda o: o["free_bits"] > 0,
+    ),
+    "infovae": Bound(
+        is_bound=lambda o: o["alpha"] == 0, is_tight=False, is_exact=False, is_coupled=True
+    ),
+    "iwae": Bound(),
+    "miwae": Bound(),
+    "stl": Bound(),
+}
 
 
 def base(family):
@@ -258,7 +336,7 @@ def layer(spec, event_shape=(3,)):
 
     Weights of its own get other values than they begin with.
     """
-    case = LAYERS[name_of(spec)]
+    case = LAYERS.get(name_of(spec), Layer(None, None, None, event_shapes=((1,), (2,))))
     if len(case.event_shapes) == 1:
         event_shape = case.event_shapes[0]
     elif all(len(shape) == 1 for shape in case.event_shapes):
@@ -277,22 +355,74 @@ def params_of(layer, batch, seed=0):
     return rng.normal(size=(batch, *layer.params_shape)).astype(np.float32)
 
 
+def likelihoods():
+    """Returns specs of the layers that can be p(x|z)."""
+    return [spec for spec in specs("distribution_layers") if name_of(spec) in LAYERS]
+
+
 def posteriors():
     """Returns specs of the layers that are a bijector of standard normal noise."""
     import tensorflow_probability as tfp
 
     kind = tfp.distributions.TransformedDistribution
     layers = {spec: layer(spec) for spec in specs("distribution_layers")}
-    return [spec for spec, built in layers.items() if isinstance(built(params_of(built, 1)), kind)]
+    return [
+        spec
+        for spec, built in layers.items()
+        if built.has_density and isinstance(built(params_of(built, 1)), kind)
+    ]
+
+
+def _posterior_parameters(inputs, latent_size):
+    """Returns loc and log-scale of the posteriors that priors are tested with."""
+    rng = np.random.default_rng(7)
+    first, second = rng.normal(size=(2, *EVENT, latent_size)).astype(np.float32)
+    return inputs @ first, 0.3 * (inputs @ second) - 0.5
+
+
+class BoundPrior:
+    """A prior of a few units' weights, with the encoder that it may need.
+
+    Args:
+        spec: Spec of the prior.
+        latent_size: Length of a code.
+    """
+
+    def __init__(self, spec, latent_size):
+        self.prior = build("priors", spec, latent_size)
+        self.prior.build((None, *EVENT))
+        rng = np.random.default_rng(5)
+        for weight in self.prior.weights:
+            # By the root of the number of summands, so that codes stay within a few units.
+            scale = 0.3 if len(weight.shape) < 2 else 0.6 / max(1, weight.shape[0]) ** 0.5
+            weight.assign_add(rng.normal(scale=scale, size=weight.shape).astype(np.float32))
+
+    def posterior_of(self, inputs):
+        """Returns q(z|x)."""
+        from tfvae.distributions import DiagonalNormal
+
+        return DiagonalNormal(*_posterior_parameters(inputs, self.prior.latent_size))
+
+    def distribution(self):
+        """Returns p(z)."""
+        return self.prior.distribution(self.posterior_of)
+
+    def draw(self, noise):
+        """Makes noise into codes."""
+        return self.prior.draw(noise, self.posterior_of)
+
+    def sample(self, seed):
+        """Draws codes."""
+        return self.prior.sample(seed, self.posterior_of)
 
 
 def layers_with_events():
-    """Returns every distribution layer with every event shape that it must support.
+    """Returns every likelihood with every event shape that it must support.
 
     With other options than its defaults, it stands with one of them.
     """
     found = []
-    for spec in specs("distribution_layers"):
+    for spec in likelihoods():
         shapes = LAYERS[name_of(spec)].event_shapes
         found += [(spec, shape) for shape in (shapes if spec == name_of(spec) else shapes[-1:])]
     return found
@@ -330,10 +460,12 @@ def models():
     small = {"network": "mlp(hidden=())", "event_shape": (4,)}
     found = [{"network": networks.get(name, name)} for name in components.members("networks")]
     found += [{**small, "likelihood": spec} for spec in LIKELIHOODS_WITH_WEIGHTS]
-    found += [{**small, "prior": spec} for spec in specs("priors")[1:]]
-    found += [{**small, "posterior": "full_normal"}]
-    found += [{**small, "objective": spec} for spec in specs("objectives")[1:]]
-    return found
+    found += [
+        {**small, "posterior": posterior or "normal", "prior": prior or "mixture"}
+        for posterior, prior in itertools.zip_longest(POSTERIORS, specs("priors"))
+    ]
+    # Of the objectives one that reports more than the others do: none owns weights.
+    return [*found, {**small, "objective": "beta_tc"}]
 
 
 def name_of_parts(parts):

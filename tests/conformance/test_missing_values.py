@@ -14,7 +14,7 @@ def _holes(x, missing):
     return np.where(missing, np.float32("nan"), x)
 
 
-@pytest.mark.parametrize("spec", cases.specs("distribution_layers"))
+@pytest.mark.parametrize("spec", cases.likelihoods())
 def test_a_likelihood_leaves_out_what_is_missing_or_refuses_to(spec):
     layer = cases.layer(spec)
     distribution = layer(cases.params_of(layer, 4))

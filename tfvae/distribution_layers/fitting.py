@@ -23,6 +23,8 @@ def fit(base, name, event_shape, x, transform=None):
     """
     spec = components.Spec(name)
     layer = components.build(base, spec, event_shape)
+    if not layer.is_likelihood:
+        raise ValueError(f"`{name}` is a posterior only.")
     options = layer._options_for(x)
     if options:
         spec = components.Spec(name, options)

@@ -50,7 +50,7 @@ def evaluate(model, dataset, split, *, num_samples=0, seed=0, on_batch=None):
     if model.likelihood_layer.in_bits:
         nats = report.get("log_likelihood", report["elbo"])
         report["bits_per_dimension"] = -nats / (math.log(2) * math.prod(model.event_shape))
-    return {**report, "protocol": _protocol(dataset, split, done, num_samples, seed)}
+    return {**report, "protocol": _protocol(model, dataset, split, done, num_samples, seed)}
 
 
 @xla.function
@@ -65,14 +65,18 @@ def _mean(name, values):
     return {name: float(values.mean()), f"{name}_standard_error": error}
 
 
-def _protocol(dataset, split, num_examples, num_samples, seed):
+def _samples(num):
+    return "one sample" if num == 1 else f"the mean of {num} samples"
+
+
+def _protocol(model, dataset, split, num_examples, num_samples, seed):
     return {
         "dataset": str(dataset.spec),
         "fingerprint": dataset.fingerprint(),
         "split": split,
         "num_examples": num_examples,
         "units": "nats an example, summed over the event",
-        "elbo": "one sample of z an example",
+        "elbo": f"{_samples(model.objective.num_samples)} of z an example",
         "log_likelihood": f"importance-weighted bound with {num_samples} samples of z an example"
         if num_samples
         else "not estimated",

@@ -55,15 +55,6 @@ def quantiles(vae, u):
     return z.reshape(u.shape)
 
 
-def has_quantiles(vae):
-    """Says whether the latents are independent under the prior, so that it has quantiles."""
-    try:
-        quantiles(vae, np.full([1, vae.latent_size], 0.5))
-    except FigureError:
-        return False
-    return True
-
-
 def most_active(vae, dataset, split, num):
     """Returns the indices of the `num` most active latents and the activity of every latent."""
     means = codes(vae, dataset, split)

@@ -53,7 +53,8 @@ class FiniteGuard(keras.callbacks.Callback):
             gradients = tape.gradient(loss, model.trainable_variables)
             pairs = zip(model.trainable_variables, gradients, strict=True)
             bad = [f"gradient of {v.path}" for v, g in pairs if g is not None and not _finite(g)]
-        log_variance = 2 * np.log(model.posterior(x).stddev().numpy())
+        with np.errstate(divide="ignore"):  # a point mass has none
+            log_variance = 2 * np.log(model.posterior(x).stddev().numpy())
         return (
             f"Training lost its numbers at step {step} (epoch {epoch + 1}, batch {batch + 1}): "
             f"{', '.join(bad) or 'loss'} not finite. The log-variances of q(z|x) lie between "
