@@ -1,4 +1,4 @@
-"""Every distribution layer trains by its spec, to a model that is exported and proven.
+"""Every likelihood trains by its spec, to a model that is exported and proven.
 
 Training is run without compiling its steps, which `test_layers_compile.py` proves for each layer:
 tracing would take longer than all the rest. One fresh process of each kind proves the exports of
@@ -26,34 +26,27 @@ from tfvae.exporters.verification import Verification
 from tfvae.figures import gallery
 from tfvae.training.images import Images
 
-LIKELIHOODS = list(components.members("distribution_layers"))
-POSTERIORS = [name for name in cases.posteriors() if name in LIKELIHOODS and name != "normal"]
-RUNS = [
-    *(("likelihood", name) for name in LIKELIHOODS),
-    *(("posterior", name) for name in POSTERIORS),
-]
-
+LIKELIHOODS = sorted(cases.LAYERS)
 IN_BITS = ("beta_binomial", "categorical", "discretized_logistic", "logistic_mixture")
 EAGER = pytest.mark.filterwarnings("ignore:Even though the `tf.config")
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A function of a role and a spec: the directory of the run, trained on the first call."""
+    """A function of a spec: the directory of its run, trained on the first call."""
     place = tmp_path_factory.mktemp("runs")
     done = {}
 
-    def run(role, spec):
-        if (role, spec) not in done:
-            done[role, spec] = _train(place / f"{role}-{len(done)}", role, spec)
-        return done[role, spec]
+    def run(spec):
+        if spec not in done:
+            done[spec] = _train(place / spec, spec)
+        return done[spec]
 
     return run
 
 
-def _train(place, role, spec):
+def _train(place, likelihood):
     place.mkdir()
-    likelihood = spec if role == "likelihood" else "bernoulli"
     dataset = f"table(path='{samples.folder()}/people.csv')"
     if likelihood != "mixed":
         layer = cases.layer(likelihood, (8,))
@@ -64,7 +57,6 @@ def _train(place, role, spec):
         "--epochs", "1", "--batch-size", "20", "--likelihood", likelihood,
         "--run", str(place / "run"), "--no-export",
     ]  # fmt: skip
-    arguments += ["--posterior", spec] if role == "posterior" else []
     with _eagerly():
         train.main(arguments)
     return place / "run"
@@ -85,11 +77,11 @@ def _eagerly():
 
 
 @EAGER
-@pytest.mark.parametrize(("role", "spec"), RUNS)
-def test_a_member_trains_by_its_spec(role, spec, finished):
-    run = finished(role, spec)
+@pytest.mark.parametrize("spec", LIKELIHOODS)
+def test_a_member_trains_by_its_spec(spec, finished):
+    run = finished(spec)
     options = json.loads((run / "options.json").read_text())
-    assert components.read(options[role]).name == spec
+    assert options["likelihood"] == spec
     evaluation = _evaluation(run)
     assert np.isfinite(evaluation["elbo"])
     if spec in IN_BITS:
@@ -100,12 +92,12 @@ def test_a_member_trains_by_its_spec(role, spec, finished):
 
 
 @EAGER
-@pytest.mark.parametrize(("role", "spec"), RUNS)
-def test_a_trained_model_loads_as_it_was(role, spec, finished):
-    run = finished(role, spec)
+@pytest.mark.parametrize("spec", LIKELIHOODS)
+def test_a_trained_model_loads_as_it_was(spec, finished):
+    run = finished(spec)
     vae = keras.models.load_model(run / "model.keras")
     options = json.loads((run / "options.json").read_text())
-    assert getattr(vae, f"{role}_layer").spec.name == spec
+    assert vae.likelihood_layer.spec.name == spec
     dataset = components.build(Dataset, options["dataset"])
     (x,) = dataset.split("test", 100)
     seeds = noise.row_seeds(noise.seed_of(noise.Stream.ELBO, 0), len(x))
@@ -121,15 +113,12 @@ def _evaluation(run):
 
 @EAGER
 def test_what_was_trained_is_exported_and_proven_in_a_fresh_process(finished, tmp_path):
-    models = {
-        f"{role}_{spec}": keras.models.load_model(finished(role, spec) / "model.keras")
-        for role, spec in RUNS
-    }
+    models = {spec: keras.models.load_model(finished(spec) / "model.keras") for spec in LIKELIHOODS}
     with Fresh("tensorflow") as tensorflow, Fresh() as bare:
         proofs = []
         for name, process in (("saved_model", tensorflow), ("litert", bare)):
             exporter = components.build(Exporter, name)
-            wanted = {title: _endpoints(exporter, title, vae) for title, vae in models.items()}
+            wanted = {title: _endpoints(exporter, vae) for title, vae in models.items()}
             folder = tmp_path / name
             paths = {title: folder / title for title in models}
             for title, listed in wanted.items():
@@ -145,9 +134,8 @@ def test_what_was_trained_is_exported_and_proven_in_a_fresh_process(finished, tm
             proof.check()
 
 
-def _endpoints(exporter, title, vae):
-    """Returns what is a member's own of an export: its moments and its draws."""
-    part = "encoder" if title.startswith("posterior") else "decoder"
-    listed = endpoints.endpoints(vae, exporter.noise)[part]
+def _endpoints(exporter, vae):
+    """Returns what is a likelihood's own of an export: its moments and its draws."""
+    listed = endpoints.endpoints(vae, exporter.noise)["decoder"]
     # `generate` is `sample` at a code of the prior's, and tested with it.
     return tuple(endpoint for endpoint in listed if endpoint.name != "generate")

@@ -41,7 +41,7 @@ class CategoricalLayer(LevelsLayer, name="categorical"):
         [0.25]
 
     References:
-        [1] van den Oord, Kalchbrenner and Kavukcuoglu, section 3.2. Pixel recurrent neural
+        [1] van den Oord, Kalchbrenner and Kavukcuoglu. Pixel recurrent neural
             networks. https://arxiv.org/abs/1601.06759
     """
 

@@ -41,8 +41,7 @@ class ContinuousBernoulliLayer(DistributionLayer, name="continuous_bernoulli"):
         [0.0]
 
     References:
-        [1] Loaiza-Ganem and Cunningham, eq. 7, and appendix 1 for the moments and the quantiles.
-            The continuous Bernoulli. https://arxiv.org/abs/1907.06845
+        [1] Loaiza-Ganem and Cunningham. The continuous Bernoulli. https://arxiv.org/abs/1907.06845
     """
 
     support = "[0, 1]"

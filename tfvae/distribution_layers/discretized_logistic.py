@@ -40,7 +40,7 @@ class DiscretizedLogisticLayer(LevelsLayer, name="discretized_logistic"):
         [0.2449]
 
     References:
-        [1] Kingma et al., section 5.3 and appendix A.3. Improved variational inference with inverse
+        [1] Kingma et al. Improved variational inference with inverse
             autoregressive flow. https://arxiv.org/abs/1606.04934
         [2] Salimans et al., section 2.1. PixelCNN++. https://arxiv.org/abs/1701.05517
     """

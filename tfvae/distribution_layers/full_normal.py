@@ -40,7 +40,7 @@ class FullNormalLayer(DistributionLayer, name="full_normal"):
         [[[1.0, 1.0], [1.0, 2.0]]]
 
     References:
-        [1] Kingma and Welling, section 4.2.2. An introduction to variational autoencoders.
+        [1] Kingma and Welling. An introduction to variational autoencoders.
             https://arxiv.org/abs/1906.02691
     """
 

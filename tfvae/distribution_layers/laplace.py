@@ -36,7 +36,7 @@ class LaplaceLayer(DistributionLayer, name="laplace"):
         [[1.414]]
 
     References:
-        [1] Kotz, Kozubowski and Podgorski, section 2.1. The Laplace distribution and
+        [1] Kotz, Kozubowski and Podgorski. The Laplace distribution and
             generalizations. Birkhaeuser, 2001.
     """
 

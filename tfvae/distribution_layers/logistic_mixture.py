@@ -41,7 +41,7 @@ class LogisticMixtureLayer(LevelsLayer, name="logistic_mixture"):
         (8, 8, 3, 30)
 
     References:
-        [1] Salimans et al., section 2.1 and 2.2. PixelCNN++. https://arxiv.org/abs/1701.05517
+        [1] Salimans et al., section 2.1. PixelCNN++. https://arxiv.org/abs/1701.05517
     """
 
     def __init__(self, event_shape, *, components=5, levels=256, step=None, **kwargs):

@@ -51,7 +51,7 @@ class MixedLayer(DistributionLayer, name="mixed"):
         (6,)
 
     References:
-        [1] Nazabal et al., section 2.2. Handling incomplete heterogeneous data using VAEs.
+        [1] Nazabal et al. Handling incomplete heterogeneous data using VAEs.
             https://arxiv.org/abs/1807.03653
     """
 

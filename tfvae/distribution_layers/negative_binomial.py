@@ -38,7 +38,7 @@ class NegativeBinomialLayer(CountsLayer, name="negative_binomial"):
         [[2.0]]
 
     References:
-        [1] Lopez et al., methods. Deep generative modeling for single-cell transcriptomics. Nature
+        [1] Lopez et al. Deep generative modeling for single-cell transcriptomics. Nature
             Methods 15, 2018. https://doi.org/10.1038/s41592-018-0229-2
     """
 

@@ -54,7 +54,7 @@ class NormalLayer(DistributionLayer, name="normal"):
 
     References:
         [1] Kingma and Welling, appendix C.2. https://arxiv.org/abs/1312.6114
-        [2] Rybkin, Daniilidis and Levine, section 4.1. Simple and effective VAE training with
+        [2] Rybkin, Daniilidis and Levine. Simple and effective VAE training with
             calibrated decoders. https://arxiv.org/abs/2006.13202
     """
 

@@ -51,7 +51,7 @@ class OptimalNormalLayer(DistributionLayer, name="optimal_normal"):
         [[5.0, 5.0]]
 
     References:
-        [1] Rybkin, Daniilidis and Levine, section 4.2. Simple and effective VAE training with
+        [1] Rybkin, Daniilidis and Levine. Simple and effective VAE training with
             calibrated decoders. https://arxiv.org/abs/2006.13202
     """
 

@@ -36,7 +36,7 @@ class PoissonLayer(CountsLayer, name="poisson"):
         [-1.0]
 
     References:
-        [1] Zhao et al., section 2. Variational autoencoders for sparse and overdispersed discrete
+        [1] Zhao et al. Variational autoencoders for sparse and overdispersed discrete
             data. https://arxiv.org/abs/1905.00616
     """
 

@@ -44,7 +44,7 @@ class StudentTLayer(DistributionLayer, name="student_t"):
     References:
         [1] Takahashi et al. Student-t variational autoencoder for robust density estimation.
             IJCAI 2018. https://doi.org/10.24963/ijcai.2018/374
-        [2] Bailey, eq. 3. Polar generation of random variates with the t-distribution. Mathematics
+        [2] Bailey. Polar generation of random variates with the t-distribution. Mathematics
             of Computation 62, 1994. https://doi.org/10.2307/2153537
     """
 
