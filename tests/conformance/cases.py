@@ -336,7 +336,9 @@ def layer(spec, event_shape=(3,)):
 
     Weights of its own get other values than they begin with.
     """
-    case = LAYERS.get(name_of(spec), Layer(None, None, None, event_shapes=((1,), (2,))))
+    case = LAYERS.get(name_of(spec))
+    if case is None:  # a posterior only, over a code
+        return build("distribution_layers", spec, math.prod(event_shape))
     if len(case.event_shapes) == 1:
         event_shape = case.event_shapes[0]
     elif all(len(shape) == 1 for shape in case.event_shapes):

@@ -41,8 +41,8 @@ class BetaBinomialLayer(LevelsLayer, name="beta_binomial"):
     Examples:
         >>> import tensorflow as tf
         >>> layer = BetaBinomialLayer(1, levels=3, step=1)
-        >>> tf.exp(layer(tf.zeros([1, 2])).log_prob([[1.0]])).numpy().tolist()
-        [0.25]
+        >>> tf.exp(layer(tf.zeros([1, 2])).log_prob([[1.0]])).numpy().round(4)
+        array([0.25], dtype=float32)
 
     References:
         [1] Skellam. A probability distribution derived from the binomial distribution by regarding

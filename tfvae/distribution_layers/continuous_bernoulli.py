@@ -37,8 +37,8 @@ class ContinuousBernoulliLayer(DistributionLayer, name="continuous_bernoulli"):
 
     Examples:
         >>> import tensorflow as tf
-        >>> ContinuousBernoulliLayer(1)(tf.zeros([1, 1])).log_prob([[0.3]]).numpy().tolist()
-        [0.0]
+        >>> ContinuousBernoulliLayer(1)(tf.zeros([1, 1])).mean().numpy().tolist()
+        [[0.5]]
 
     References:
         [1] Loaiza-Ganem and Cunningham. The continuous Bernoulli. https://arxiv.org/abs/1907.06845

@@ -36,8 +36,8 @@ class DiscretizedLogisticLayer(LevelsLayer, name="discretized_logistic"):
     Examples:
         >>> import tensorflow as tf
         >>> layer = DiscretizedLogisticLayer(1, levels=3)
-        >>> tf.exp(layer(tf.zeros([1, 2])).log_prob([[0.5]])).numpy().round(4).tolist()
-        [0.2449]
+        >>> tf.exp(layer(tf.zeros([1, 2])).log_prob([[0.5]])).numpy().round(4)
+        array([0.2449], dtype=float32)
 
     References:
         [1] Kingma et al. Improved variational inference with inverse

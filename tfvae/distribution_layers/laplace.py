@@ -32,8 +32,8 @@ class LaplaceLayer(DistributionLayer, name="laplace"):
 
     Examples:
         >>> import tensorflow as tf
-        >>> LaplaceLayer(1)(tf.zeros([1, 2])).stddev().numpy().round(3).tolist()
-        [[1.414]]
+        >>> LaplaceLayer(1)(tf.zeros([1, 2])).stddev().numpy().round(3)
+        array([[1.414]], dtype=float32)
 
     References:
         [1] Kotz, Kozubowski and Podgorski. The Laplace distribution and

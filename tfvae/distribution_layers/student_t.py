@@ -38,8 +38,8 @@ class StudentTLayer(DistributionLayer, name="student_t"):
 
     Examples:
         >>> import tensorflow as tf
-        >>> StudentTLayer(1, df=4.0)(tf.zeros([1, 2])).stddev().numpy().round(3).tolist()
-        [[1.414]]
+        >>> StudentTLayer(1, df=4.0)(tf.zeros([1, 2])).stddev().numpy().round(3)
+        array([[1.414]], dtype=float32)
 
     References:
         [1] Takahashi et al. Student-t variational autoencoder for robust density estimation.

@@ -51,8 +51,8 @@ def log_scale(raw, name, floor):
         floor: The least variance, of all maps but "exp".
 
     Examples:
-        >>> log_scale(tf.constant([2.0, -2.0]), "relu", floor=1.0).numpy().round(4).tolist()
-        [0.3466, 0.0]
+        >>> log_scale(tf.constant([2.0, -2.0]), "relu", floor=1.0).numpy().round(4)
+        array([0.3466, 0.    ], dtype=float32)
     """
     if name == "exp":
         return 0.5 * raw
