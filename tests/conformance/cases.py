@@ -462,10 +462,12 @@ def models():
     small = {"network": "mlp(hidden=())", "event_shape": (4,)}
     found = [{"network": networks.get(name, name)} for name in components.members("networks")]
     found += [{**small, "likelihood": spec} for spec in LIKELIHOODS_WITH_WEIGHTS]
+    with_density = ["full_normal", *(name for name in POSTERIORS if name != "delta")]
     found += [
         {**small, "posterior": posterior or "normal", "prior": prior or "mixture"}
-        for posterior, prior in itertools.zip_longest(POSTERIORS, specs("priors"))
+        for posterior, prior in itertools.zip_longest(with_density, specs("priors"))
     ]
+    found.append({**small, "posterior": "delta"})  # an objective of its own, without a prior
     # Of the objectives one that reports more than the others do: none owns weights.
     return [*found, {**small, "objective": "beta_tc"}]
 
