@@ -38,7 +38,8 @@ class Endpoint:
 class Exporter(components.Component, abc.ABC):
     """A format in which trained parts leave the project.
 
-    A member sets the four attributes and overrides `_write`.
+    A member sets the attributes and overrides `_write`, and what else it knows of its format:
+    `_inspect` for defects that can be seen in a file, `_accompany` for what servers need beside it.
 
     Attributes:
         noise: What its endpoints draw from: "seed", int32 `[batch, 2]`, where the format can draw
@@ -48,12 +49,14 @@ class Exporter(components.Component, abc.ABC):
         runtime: Name of the module in `runtimes/` that opens the files: what proves an export
             right before it is published, and what programs run it by.
         needs_tensorflow: Whether that runtime is TensorFlow.
+        other_runtimes: Names of further modules in `runtimes/` that must give the same values.
     """
 
     noise: str
     layout: dict[str, str]
     runtime: str
     needs_tensorflow: bool
+    other_runtimes: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def _write(self, endpoints, paths, tensorflow):
@@ -78,6 +81,38 @@ class Exporter(components.Component, abc.ABC):
             path.parent.mkdir(parents=True, exist_ok=True)
         self._write(endpoints, paths, tensorflow)
         return paths
+
+    def _inspect(self, path, endpoints, weights, foreign):
+        """Yields what is wrong with the files of a part, as far as reading them shows it."""
+        del path, endpoints, weights, foreign
+        return ()
+
+    def _accompany(self, root, version, requests):
+        """Writes what servers of this format need beside the versions."""
+
+    def accompany(self, root, version, requests):
+        """Writes what servers of this format need beside the versions, after a publication.
+
+        Args:
+            root: `pathlib.Path` of the export.
+            version: The version that has just been published.
+            requests: List of golden `Request` of this format, one for each signature.
+        """
+        self._accompany(root, version, requests)
+
+    def inspect(self, path, endpoints, weights, foreign):
+        """Returns what can be seen to be wrong with a part that was written.
+
+        Args:
+            path: What `write` gave.
+            endpoints: Its `Endpoint`s.
+            weights: Arrays, the values of the variables that belong into it.
+            foreign: Arrays, those of the other parts.
+
+        Returns:
+            List of texts that name the check, and the signature where one is to blame.
+        """
+        return list(self._inspect(path, endpoints, weights, foreign))
 
     def path(self, directory, part, version):
         """Returns where one version of a part lies under `directory`."""

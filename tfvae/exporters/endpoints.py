@@ -23,6 +23,25 @@ def endpoints(vae, noise):
     return {"seed": _from_seeds, "eps": _from_noise}[noise](vae)
 
 
+def weights(vae):
+    """Returns the values of the variables of each part.
+
+    Args:
+        vae: The model.
+
+    Returns:
+        Dict of part to a list of arrays.
+    """
+    parts = {
+        "encoder": (vae.encoder, vae.posterior_layer),
+        "decoder": (vae.decoder, vae.likelihood_layer, vae.prior_layer),
+    }
+    return {
+        part: [variable.numpy() for layer in layers for variable in layer.variables]
+        for part, layers in parts.items()
+    }
+
+
 def _from_seeds(vae):
     def sample_posterior(x, seed):
         return _float32(z=vae.posterior_layer.sample(vae.encoder(_example(vae, x)), seed))

@@ -37,3 +37,9 @@ class LiteRT(Exporter, name="litert"):
                 write_saved_model(endpoints[part], source)
                 jobs.append([str(source), [e.name for e in endpoints[part]], str(path)])
             tensorflow.run("convert_litert", jobs)()
+
+    def _inspect(self, path, endpoints, weights, foreign):
+        from tfvae.exporters import flatbuffers
+
+        del endpoints
+        return flatbuffers.problems(path, None, weights, foreign)

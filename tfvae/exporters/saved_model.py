@@ -24,8 +24,22 @@ class SavedModel(Exporter, name="saved_model"):
     }
     runtime = "saved_model"
     needs_tensorflow = True
+    other_runtimes = ("c_api",)
 
     def _write(self, endpoints, paths, tensorflow):
         del tensorflow  # written where the model is
+        from tfvae.exporters import warmup
+
         for part, path in paths.items():
             write_saved_model(endpoints[part], path)
+            warmup.write(part, endpoints[part], path)
+
+    def _inspect(self, path, endpoints, weights, foreign):
+        from tfvae.exporters import graphs
+
+        return graphs.problems(path, endpoints, weights, foreign)
+
+    def _accompany(self, root, version, requests):
+        from tfvae.exporters import serving_kit
+
+        serving_kit.write(root, version, tuple(self.layout), requests)
