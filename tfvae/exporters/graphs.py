@@ -96,7 +96,7 @@ def _reached(signature, graph_def):
     functions = {f.signature.name: f for f in getattr(graph_def, _FUNCTIONS).function}
     waiting = [_node_name(info.name) for info in signature.outputs.values()]
     done: set[str] = set()
-    called = collections.deque()
+    called: collections.deque[str] = collections.deque()
     while waiting:
         node = nodes[waiting.pop()]
         if node.name not in done:

@@ -105,12 +105,13 @@ def prune(root, keep, protected=()):
     Returns:
         The versions that were removed, from old to new.
     """
-    there = sorted({int(path.name) for path in _versions(root)})
+    there = sorted({version for _, version in _versions(root)})
     doomed = [version for version in there[:-keep] if version not in protected]
     if doomed:
         grave = pathlib.Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
-        for path in [path for path in _versions(root) if int(path.name) in doomed]:
-            path.rename(grave / f"{path.parent.name}-{path.name}")
+        for folder, version in _versions(root):
+            if version in doomed:
+                (root / folder / str(version)).rename(grave / f"{folder}-{version}")
         shutil.rmtree(grave, ignore_errors=True)
     return doomed
 
@@ -165,12 +166,14 @@ def _move(staging, root, version):
 
 
 def _next_version(root):
-    return max((int(path.name) for path in _versions(root)), default=0) + 1
+    return max((version for _, version in _versions(root)), default=0) + 1
 
 
 def _versions(root):
-    """Returns the folders of all versions, of every part."""
-    return [path for path in root.glob("*/*") if path.name.isdecimal()]
+    """Returns every version of every part, as (name of the folder, number)."""
+    folders = [entry for entry in os.scandir(root) if entry.is_dir()]
+    names = [(folder.name, name) for folder in folders for name in os.listdir(folder)]
+    return [(folder, int(name)) for folder, name in names if name.isdecimal()]
 
 
 def _sync(directory):

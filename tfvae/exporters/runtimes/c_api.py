@@ -18,7 +18,11 @@ import numpy as np
 BLOCKED = ("tensorflow",)
 
 # The values of `tensorflow::DataType` that an export may hold.
-_TYPES = {1: np.dtype(np.float32), 3: np.dtype(np.int32), 4: np.dtype(np.uint8)}
+_TYPES: dict[int, np.dtype] = {
+    1: np.dtype(np.float32),
+    3: np.dtype(np.int32),
+    4: np.dtype(np.uint8),
+}
 _NUMBERS = {dtype: number for number, dtype in _TYPES.items()}
 
 
