@@ -85,6 +85,11 @@ def positive_float(text):
     return _number(text, float, lambda number: 0 < number < float("inf"), "a number above 0")
 
 
+def non_negative_float(text):
+    """Reads a finite float that isn't negative, for argparse."""
+    return _number(text, float, lambda number: 0 <= number < float("inf"), "a number of 0 or more")
+
+
 def _number(text, kind, fits, rule):
     with contextlib.suppress(ValueError):
         number = kind(text)

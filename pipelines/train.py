@@ -10,7 +10,7 @@ import time
 import tfvae
 from pipelines import cli, commands
 from pipelines.cli import Failure, UsageError, usage
-from pipelines.export import check_directory, publish
+from pipelines.export import check_directory, gates_of, provenance_of, publish
 from pipelines.plot import FOLDER
 from pipelines.runs import MODEL, OPTIONS
 from tfvae import components
@@ -42,7 +42,7 @@ def main(argv):
         print(f"{run} had finished already. For more, add `--epochs` with a larger number.")
         return
     try:
-        _finish(vae, dataset, run, options, export)
+        _finish(vae, dataset, run, options, export, given)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Interrupted after training, while its results were being written. Write them with "
@@ -134,7 +134,7 @@ def _train(vae, dataset, run, options):
     return result
 
 
-def _finish(vae, dataset, run, options, export):
+def _finish(vae, dataset, run, options, export, given):
     """Writes the model, its test ELBO, its figures and its exports."""
     from pipelines import evaluate
     from tfvae.figures import gallery
@@ -143,13 +143,25 @@ def _finish(vae, dataset, run, options, export):
     _save_model(vae, run / MODEL)
     split = "test" if "test" in dataset.splits else "validation"
     evaluate.report_on(vae, dataset, run, split=split, seed=options["seed"])
+    refusal = None
     if export is not None:
-        publish(vae, export)
+        reports = evaluate.read_reports(run / evaluate.REPORT)
+        conditions = {
+            "provenance": provenance_of(vae, options, reports),
+            "gates": gates_of(given),
+            "keep": given.keep,
+        }
+        try:
+            publish(vae, export, **conditions)
+        except Failure as failure:
+            refusal = failure  # the run is finished all the same
     pictures = gallery.render_all(vae, dataset, options["seed"], split=split)
     write_pictures(run, int(vae.optimizer.iterations), pictures)
     for path in gallery.write_all(pictures, run / FOLDER):
         print(f"Figure: {path}")
     print(f"Watch the curves: tensorboard --logdir {run.parent}")
+    if refusal is not None:
+        raise refusal
 
 
 def _save_model(vae, path):

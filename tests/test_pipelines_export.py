@@ -17,6 +17,18 @@ from pipelines.cli import Failure, UsageError
 from tfvae.exporters import publication
 from tfvae.exporters.base import ExportError
 
+EVALUATION = {
+    "elbo": -12.5,
+    "elbo_standard_error": 0.25,
+    "protocol": {
+        "dataset": "mnist(binarize='dynamic')",
+        "fingerprint": "abc",
+        "split": "test",
+        "num_examples": 10,
+        "num_samples": 0,
+    },
+}
+
 GENERATE_WITHOUT_TENSORFLOW = """
 import sys
 from pipelines import generate
@@ -48,6 +60,7 @@ def workplace(tmp_path_factory):
     vae.save(directory / "model.keras")
     options = {"dataset": "mnist(binarize='dynamic')", "latent_size": 3}
     (directory / "options.json").write_text(json.dumps(options))
+    (directory / "evaluation.json").write_text(json.dumps({"evaluations": [EVALUATION]}))
     return folder, run("-m", "pipelines.export", "runs/mnist-1", folder=folder)
 
 
@@ -66,7 +79,49 @@ def test_a_run_is_exported_under_the_name_of_its_data_set(workplace, exported):
         assert line.split()[0] == f"exported/mnist/{path}"
         assert line.endswith(" MB")
         assert (exported / path).exists()
-    assert lines[5] == ("Try it: python -m pipelines.generate exported/mnist --output samples.png")
+    assert lines[5] == "Manifest, model card and golden requests: exported/mnist/releases/1"
+    assert lines[6] == ("Try it: python -m pipelines.generate exported/mnist --output samples.png")
+
+
+def test_the_release_says_where_the_model_comes_from(exported):
+    content = json.loads((exported / "releases/1/manifest.json").read_text())
+    assert content["dataset"] == {"spec": "mnist(binarize='dynamic')", "fingerprint": "abc"}
+    assert content["options"]["latent_size"] == 3
+    assert content["evaluations"][-1]["elbo"] == -12.5
+    card = (exported / "releases/1/model_card.md").read_text()
+    assert "| elbo | -12.50 ± 0.25 | test, 10 examples | `mnist(binarize='dynamic')` |" in card
+    with Image.open(exported / "releases/1/samples.png") as picture:
+        assert picture.width > 8 * 5
+    assert "releases/1/samples.png" in content["files"]
+    assert "](samples.png)" in card
+    assert (exported / "serving/models.config").is_file()
+
+
+def test_a_gate_that_refuses_is_a_failure_with_the_reasons_in_a_manifest(workplace, tmp_path):
+    folder, _ = workplace
+    run_directory = str(folder / "runs/mnist-1")
+    with pytest.raises(
+        Failure,
+        match=r"Nothing has been exported .* is -12\.5000 nats on test\. Required: elbo >= -3",
+    ):
+        export.main([run_directory, "--output", str(tmp_path), "--require", "elbo >= -3"])
+    content = json.loads((tmp_path / "releases/refused/manifest.json").read_text())
+    assert (content["published"], content["version"]) == (False, None)
+    assert [gate["passed"] for gate in content["gates"]] == [False]
+    assert content["evaluations"][-1]["elbo"] == -12.5
+    assert [path.name for path in tmp_path.iterdir()] == ["releases"]
+
+
+def test_a_model_that_is_worse_than_the_last_is_refused(workplace, tmp_path):
+    folder, _ = workplace
+    last = {"version": 4, "evaluations": [{**EVALUATION, "elbo": -11.0}]}
+    (tmp_path / "releases" / "4").mkdir(parents=True)
+    (tmp_path / "releases" / "4" / "manifest.json").write_text(json.dumps(last))
+    arguments = [str(folder / "runs/mnist-1"), "--output", str(tmp_path), "--max-regression", "1.4"]
+    with pytest.raises(Failure, match=r"1\.5000 below the -11\.0000 of version 4"):
+        export.main(arguments)
+    with pytest.raises(UsageError, match=r"A requirement is one of elbo"):
+        export.main([*arguments, "--require", "elbo"])
 
 
 def test_generating_from_litert_takes_no_tensorflow(workplace, exported):
@@ -265,7 +320,7 @@ def test_a_damaged_saved_model_is_a_failure(exported, tmp_path):
 def test_an_export_that_fails_its_proof_is_a_failure(workplace, tmp_path, monkeypatch):
     folder, _ = workplace
 
-    def refuse(*arguments):
+    def refuse(*arguments, **conditions):
         raise ExportError("Signature `generate` of the decoder (litert), batch 1: it fails.")
 
     monkeypatch.setattr(publication, "export", refuse)

@@ -50,6 +50,7 @@ class Exporter(components.Component, abc.ABC):
             right before it is published, and what programs run it by.
         needs_tensorflow: Whether that runtime is TensorFlow.
         other_runtimes: Names of further modules in `runtimes/` that must give the same values.
+        beside: Names of the folders that `accompany` writes to.
     """
 
     noise: str
@@ -57,6 +58,7 @@ class Exporter(components.Component, abc.ABC):
     runtime: str
     needs_tensorflow: bool
     other_runtimes: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def _write(self, endpoints, paths, tensorflow):

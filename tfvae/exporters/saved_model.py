@@ -25,6 +25,7 @@ class SavedModel(Exporter, name="saved_model"):
     runtime = "saved_model"
     needs_tensorflow = True
     other_runtimes = ("c_api",)
+    beside = ("serving",)
 
     def _write(self, endpoints, paths, tensorflow):
         del tensorflow  # written where the model is
