@@ -1,5 +1,6 @@
 """`pipelines.export` and `pipelines.generate`, as their users meet them."""
 
+import argparse
 import json
 import os
 import pathlib
@@ -252,18 +253,22 @@ class Endless:
         return {"mean": rows["eps"], "seeds": rows["seed"]}
 
 
-@pytest.mark.parametrize(
-    ("suffix", "error", "message"),
-    [
-        (".png", UsageError, r"at most \d{5} examples of 28 x 28 pixels\. Received `--num 1000000"),
-        (".npy", Failure, r"would take 3,136,000\.0 GB, and .* GB are free\. Lower `--num`"),
-    ],
-)
-def test_what_no_place_can_hold_is_refused_after_one_chunk(tmp_path, suffix, error, message):
+def test_a_picture_of_more_than_fits_is_refused_after_one_chunk(tmp_path):
     program, num = Endless(), 10**12
     examples = generate.generate(program, "decoder", num, seed=0)
-    with pytest.raises(error, match=message):
-        generate._WRITERS[suffix](examples, tmp_path / f"a{suffix}", num)
+    message = r"at most \d{5} examples of 28 x 28 pixels\. Received `--num 1000000"
+    with pytest.raises(UsageError, match=message):
+        generate._write_png(examples, tmp_path / "a.png", num)
+    assert program.num_calls == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_array_that_no_disk_can_hold_is_refused_after_one_chunk(tmp_path):
+    program, num = Endless(), 10**12
+    given = argparse.Namespace(num=num, seed=0, what="mean")
+    message = r"would take 3,136,000\.0 GB, and .* GB are free\. Lower `--num`"
+    with pytest.raises(Failure, match=message):
+        generate._write_table(program, tmp_path / "decoder", tmp_path / "a.npy", given)
     assert program.num_calls == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -271,27 +276,57 @@ def test_what_no_place_can_hold_is_refused_after_one_chunk(tmp_path, suffix, err
 @pytest.mark.parametrize("what", ["mean", "seeds"])
 def test_the_noise_of_chunks_is_that_of_one_draw(tmp_path, what):
     num = 2 * generate._CHUNK + 3
-    path = tmp_path / "a.npy"
-    generate._write_npy(generate.generate(Endless(), "decoder", num, 5, what), path, num)
+    given = argparse.Namespace(num=num, seed=5, what=what)
+    generate._write_table(Endless(), tmp_path, tmp_path / "a.npy", given)
     rng = np.random.Generator(np.random.Philox(5))
     expected = {
         "mean": lambda: rng.standard_normal((num, 28, 28), dtype=np.float32),
         "seeds": lambda: rng.integers(-(2**31), 2**31, (num, 2), dtype=np.int32),
     }
     np.save(tmp_path / "whole.npy", expected[what]())
-    assert path.read_bytes() == (tmp_path / "whole.npy").read_bytes()
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
 
 
-def test_an_array_is_written_chunk_by_chunk_and_whole_or_not_at_all(tmp_path):
-    def chunks():
-        yield np.zeros([2, 3], np.float32)
-        assert [path.suffix for path in tmp_path.iterdir()] == [".tmp"]
-        yield np.ones([1, 3], np.float32)
-        raise KeyboardInterrupt
+class Stopped(Endless):
+    """A decoder that is interrupted in its third call."""
 
+    def run(self, endpoint, rows):
+        if self.num_calls == 2:
+            raise KeyboardInterrupt
+        return super().run(endpoint, rows)
+
+
+def test_a_stopped_run_goes_on_where_it_was(tmp_path):
+    num = 3 * generate._CHUNK + 3
+    given = argparse.Namespace(num=num, seed=5, what="mean")
+    path = tmp_path / "a.npz"
+    with pytest.raises(
+        KeyboardInterrupt, match=r"after 512 of 771 examples\. The same command goes"
+    ):
+        generate._write_table(Stopped(), tmp_path, path, given)
+    assert not path.exists()
+    with (tmp_path / ".a.npz.partial" / "mean.npy").open("ab") as file:
+        file.write(b"half a row")
+    rest = Endless()
+    generate._write_table(rest, tmp_path, path, given)
+    assert rest.num_calls == 2
+    rng = np.random.Generator(np.random.Philox(5))
+    with np.load(path) as arrays:
+        expected = rng.standard_normal((num, 28, 28), dtype=np.float32)
+        np.testing.assert_array_equal(arrays["mean"], expected)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_what_another_command_left_is_not_gone_on_with(tmp_path):
+    num = 3 * generate._CHUNK
+    path = tmp_path / "a.npz"
     with pytest.raises(KeyboardInterrupt):
-        generate._write_npy(chunks(), tmp_path / "a.npy", 4)
-    assert list(tmp_path.iterdir()) == []
+        given = argparse.Namespace(num=num, seed=5, what="mean")
+        generate._write_table(Stopped(), tmp_path, path, given)
+    other = argparse.Namespace(num=num, seed=6, what="mean")
+    program = Endless()
+    generate._write_table(program, tmp_path, path, other)
+    assert program.num_calls == 3
 
 
 def test_a_damaged_export_is_a_failure_with_one_message(exported, tmp_path):
