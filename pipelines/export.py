@@ -6,13 +6,14 @@ import numpy as np
 
 import tfvae
 from pipelines import cli, runs
-from pipelines.cli import Failure, UsageError
+from pipelines.cli import Failure, UsageError, usage
 from pipelines.evaluate import REPORT, read_reports
 from tfvae import components
 from tfvae.exporters import gates
 from tfvae.exporters.base import FORMATS, Exporter, ExportError
 
 _NUM_SAMPLES = 64  # in the picture of the model card
+_NUM_EXAMPLES = 256  # for formats that are calibrated on data
 
 _DESCRIPTION = """\
 Publish a trained run as an encoder and a decoder that run alone, under the next version.
@@ -33,7 +34,8 @@ def main(argv):
     run = runs.open_run(given.run)
     directory = pathlib.Path(given.output or default_directory(run.options["dataset"]))
     formats = tuple(given.format or FORMATS)
-    check_directory(directory, "--output", formats)
+    with usage():
+        check_directory(directory, "--output", formats)
     reports = read_reports(run.directory / REPORT)
     cli.load_tensorflow()
     vae = run.model()
@@ -41,7 +43,7 @@ def main(argv):
         vae,
         directory,
         formats,
-        provenance=provenance_of(vae, run.options, reports),
+        provenance=provenance_of(vae, run.options, reports, _examples(run, formats)),
         gates=gates_of(given),
         keep=given.keep,
     )
@@ -82,13 +84,14 @@ def gates_of(given):
     return [*given.require, *limits]
 
 
-def provenance_of(vae, options, reports):
+def provenance_of(vae, options, reports, examples=None):
     """Returns where a model comes from, for its manifest and its model card.
 
     Args:
         vae: A `VAE`.
         options: The options of the run.
         reports: Its evaluations, the newest last.
+        examples: Rows of its data, for formats that are calibrated.
 
     Returns:
         A `Provenance`.
@@ -101,7 +104,17 @@ def provenance_of(vae, options, reports):
         fingerprint=reports[-1]["protocol"].get("fingerprint") if reports else None,
         evaluations=reports,
         samples=_samples(vae),
+        examples=examples,
     )
+
+
+def _examples(run, formats):
+    """Returns rows of the training data as they came, or None if no format asks for them."""
+    if not any(components.build(Exporter, spec).needs_examples for spec in formats):
+        return None
+    dataset = run.dataset()
+    x = next(iter(dataset.split("train", _NUM_EXAMPLES)))
+    return (x if dataset.transform is None else dataset.transform.decode(x, whole=True)).numpy()
 
 
 def _samples(vae):

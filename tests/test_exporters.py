@@ -26,6 +26,7 @@ from tfvae.exporters import (
 )
 from tfvae.exporters.base import FORMATS, Endpoint, Exporter, ExportError, write_saved_model
 from tfvae.exporters.fresh import Fresh
+from tfvae.exporters.materials import Materials
 
 PARTS = ("encoder", "decoder")
 
@@ -276,7 +277,8 @@ def test_each_part_stores_its_own_weights_once(exported):
 def test_a_litert_file_holds_each_weight_once(tmp_path, tensorflow):
     # Two signatures read the same weights; large ones make the rest of the file small.
     vae = build(network="mlp(hidden=(400,))", event_shape=(20, 20, 1))
-    paths = litert.LiteRT().write(endpoints.endpoints(vae, "eps"), tmp_path, tensorflow)
+    materials = Materials(vae, tensorflow)
+    paths = litert.LiteRT().write(endpoints.endpoints(vae, "eps"), tmp_path, materials)
     for part, network in (("encoder", vae.encoder), ("decoder", vae.decoder)):
         num_bytes = 4 * network.count_params()
         assert num_bytes < paths[part].stat().st_size < 1.05 * num_bytes
@@ -410,8 +412,8 @@ def test_a_new_format_is_one_class(warm, tmp_path):
         runtime = "saved_model"
         needs_tensorflow = True
 
-        def _write(self, endpoints, paths, tensorflow):
-            del tensorflow
+        def _write(self, endpoints, paths, materials):
+            del materials
             for part, path in paths.items():
                 write_saved_model(endpoints[part], path)
 

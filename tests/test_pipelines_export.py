@@ -236,6 +236,9 @@ def test_a_picture_of_no_image_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+DECODER = pathlib.Path(__file__)  # any file that is there: the decoders below are not read from it
+
+
 class Endless:
     """A decoder that counts what it is asked for, and gives its noise back."""
 
@@ -268,7 +271,7 @@ def test_an_array_that_no_disk_can_hold_is_refused_after_one_chunk(tmp_path):
     given = argparse.Namespace(num=num, seed=0, what="mean")
     message = r"would take 3,136,000\.0 GB, and .* GB are free\. Lower `--num`"
     with pytest.raises(Failure, match=message):
-        generate._write_table(program, tmp_path / "decoder", tmp_path / "a.npy", given)
+        generate._write_table(program, DECODER, tmp_path / "a.npy", given)
     assert program.num_calls == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -277,7 +280,7 @@ def test_an_array_that_no_disk_can_hold_is_refused_after_one_chunk(tmp_path):
 def test_the_noise_of_chunks_is_that_of_one_draw(tmp_path, what):
     num = 2 * generate._CHUNK + 3
     given = argparse.Namespace(num=num, seed=5, what=what)
-    generate._write_table(Endless(), tmp_path, tmp_path / "a.npy", given)
+    generate._write_table(Endless(), DECODER, tmp_path / "a.npy", given)
     rng = np.random.Generator(np.random.Philox(5))
     expected = {
         "mean": lambda: rng.standard_normal((num, 28, 28), dtype=np.float32),
@@ -303,12 +306,12 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path):
     with pytest.raises(
         KeyboardInterrupt, match=r"after 512 of 771 examples\. The same command goes"
     ):
-        generate._write_table(Stopped(), tmp_path, path, given)
+        generate._write_table(Stopped(), DECODER, path, given)
     assert not path.exists()
     with (tmp_path / ".a.npz.partial" / "mean.npy").open("ab") as file:
         file.write(b"half a row")
     rest = Endless()
-    generate._write_table(rest, tmp_path, path, given)
+    generate._write_table(rest, DECODER, path, given)
     assert rest.num_calls == 2
     rng = np.random.Generator(np.random.Philox(5))
     with np.load(path) as arrays:
@@ -320,12 +323,12 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path):
 def test_what_another_command_left_is_not_gone_on_with(tmp_path):
     num = 3 * generate._CHUNK
     path = tmp_path / "a.npz"
+    given = argparse.Namespace(num=num, seed=5, what="mean")
     with pytest.raises(KeyboardInterrupt):
-        given = argparse.Namespace(num=num, seed=5, what="mean")
-        generate._write_table(Stopped(), tmp_path, path, given)
+        generate._write_table(Stopped(), DECODER, path, given)
     other = argparse.Namespace(num=num, seed=6, what="mean")
     program = Endless()
-    generate._write_table(program, tmp_path, path, other)
+    generate._write_table(program, DECODER, path, other)
     assert program.num_calls == 3
 
 

@@ -11,6 +11,8 @@ import json
 import pathlib
 import platform
 
+import numpy as np
+
 from tfvae import __version__
 
 FOLDER = "releases"
@@ -29,6 +31,7 @@ class Provenance:
         fingerprint: Fingerprint of that data.
         evaluations: Evaluations as in a run's `evaluation.json`, the newest last.
         samples: A picture of new examples, the bytes of a PNG file.
+        examples: Rows of data as they came, for formats that are calibrated and measured on some.
     """
 
     options: dict = dataclasses.field(default_factory=dict)
@@ -36,6 +39,7 @@ class Provenance:
     fingerprint: str | None = None
     evaluations: list = dataclasses.field(default_factory=list)
     samples: bytes | None = None
+    examples: np.ndarray | None = None
 
 
 def describe(vae, provenance, verdicts):

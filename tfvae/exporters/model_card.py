@@ -7,7 +7,10 @@ def text(manifest):
     Args:
         manifest: Content of the release's manifest.
     """
-    sections = (_head, _samples, _metrics, _data, _signatures, _use, _gates, _stack, _files)
+    sections = (
+        *(_head, _samples, _metrics, _data, _signatures, _variants),
+        *(_use, _gates, _stack, _files),
+    )
     return "\n\n".join(section for make in sections if (section := make(manifest))) + "\n"
 
 
@@ -99,6 +102,31 @@ def _tensors(tensors):
         f"`{t['name']}` {t['dtype']}[{', '.join(['N', *map(str, t['shape'][1:])])}]"
         for t in tensors
     )
+
+
+def _variants(manifest):
+    rows = [
+        f"| `{row['part']}` | {row['variant']} | {row['bytes']:,} | {row['largest_error']:.2g} | "
+        f"{row['mean_error']:.2g} | {_nats(row['elbo_change'])} | {row['latency_us']:g} |"
+        for measured in manifest["variants"].values()
+        for row in measured
+    ]
+    if not rows:
+        return ""
+    return "\n".join(
+        [
+            "## Variants\n",
+            "Errors of the first signature and change of the ELBO on rows of the data, each file "
+            "with the other part as trained; time of one row on the machine of the export.\n",
+            "| part | variant | bytes | largest error | mean error | ELBO, nats | row, µs |\n"
+            "|---|---|---|---|---|---|---|",
+            *rows,
+        ]
+    )
+
+
+def _nats(change):
+    return "not known" if change is None else f"{change:+.4f}"
 
 
 def _use(manifest):

@@ -5,10 +5,11 @@ import dataclasses
 import pathlib
 
 from tfvae import components
-from tfvae.exporters import endpoints
+from tfvae.exporters import contract, endpoints
 from tfvae.exporters.base import FORMATS, Exporter
 from tfvae.exporters.fresh import Fresh
 from tfvae.exporters.manifest import Provenance
+from tfvae.exporters.materials import Materials
 from tfvae.exporters.release import Release
 from tfvae.exporters.serving_kit import labels
 from tfvae.exporters.staging import Staging, prune
@@ -74,15 +75,24 @@ def export(vae, directory, formats=FORMATS, *, provenance=None, gates=(), keep=N
     release.check()
     with Staging(directory) as staging, _Processes() as processes:
         weights = endpoints.weights(vae)
+        materials = Materials(
+            vae=vae,
+            tensorflow=processes.tensorflow,
+            name=staging.root.resolve().name,
+            described=contract.describe(vae),
+            examples=release.provenance.examples,
+        )
         proofs = []
         for exporter in exporters:
             wanted = endpoints.endpoints(vae, exporter.noise)
-            paths = exporter.write(wanted, staging.directory, processes.tensorflow)
+            paths = exporter.write(wanted, staging.directory, materials)
             of = processes.of(exporter)
             proof = Verification(exporter, wanted, paths, weights, of, staging.directory)
-            proofs.append((exporter, wanted, proof))  # it goes on while the next is written
-        for exporter, wanted, proof in proofs:
-            release.add(exporter, wanted, proof.check())
+            proofs.append((exporter, wanted, paths, proof))  # it goes on while the next is written
+        for exporter, wanted, paths, proof in proofs:
+            answers = proof.check()
+            measured = exporter.assess(paths, wanted, materials, processes.of(exporter))
+            release.add(exporter, wanted, answers, measured)
 
         def follow_up(root, version):
             release.accompany(root, version)

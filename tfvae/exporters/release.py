@@ -20,19 +20,23 @@ class Release:
 
     def __init__(self, vae, provenance, conditions, root):
         self._vae = vae
-        self._provenance = provenance
+        self.provenance = provenance
         self._conditions = conditions
         self._root = pathlib.Path(root)
         self._formats: list = []
+        self._measured: dict[str, list] = {}
 
-    def add(self, exporter, endpoints, answers):
+    def add(self, exporter, endpoints, answers, measured):
         """Takes up a format that has been proven.
 
         Args:
             exporter: The `Exporter`.
             endpoints: Dict of part to a tuple of `Endpoint`.
             answers: What `Verification.check` returned.
+            measured: What `Exporter.assess` returned.
         """
+        if measured:
+            self._measured[exporter.member_name] = measured
         requests = [golden.Request(exporter.member_name, *answer) for answer in answers]
         self._formats.append((exporter, endpoints, requests))
 
@@ -46,7 +50,7 @@ class Release:
             GateError: If one refuses. The reasons are in `releases/refused/manifest.json`.
         """
         verdicts = gates.judge(
-            self._conditions, self._provenance.evaluations, manifest.last(self._root)
+            self._conditions, self.provenance.evaluations, manifest.last(self._root)
         )
         error = gates.refusal(verdicts)
         if error is not None:
@@ -67,16 +71,19 @@ class Release:
         verdicts = self.check()
         folder = pathlib.Path(staged, manifest.FOLDER, "new")
         folder.mkdir(parents=True)
+        for exporter, *_ in self._formats:
+            exporter.stamp(staged, version)
         requests = [request for *_, listed in self._formats for request in listed]
         (folder / golden.FILE).write_text(golden.text(version, requests), encoding="utf-8")
-        if self._provenance.samples is not None:
-            (folder / "samples.png").write_bytes(self._provenance.samples)
+        if self.provenance.samples is not None:
+            (folder / "samples.png").write_bytes(self.provenance.samples)
         content = {
             "name": self._root.resolve().name,
             "version": version,
             "published": True,
-            **manifest.describe(self._vae, self._provenance, verdicts),
+            **manifest.describe(self._vae, self.provenance, verdicts),
             "formats": self._signatures(version),
+            "variants": self._measured,
             "files": manifest.files(staged, version),
         }
         card = folder / "model_card.md"
@@ -117,7 +124,7 @@ class Release:
             "name": self._root.resolve().name,
             "version": None,
             "published": False,
-            **manifest.describe(self._vae, self._provenance, verdicts),
+            **manifest.describe(self._vae, self.provenance, verdicts),
             "files": {},
         }
         with write_atomically(folder / manifest.FILE) as file:

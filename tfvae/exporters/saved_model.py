@@ -27,8 +27,8 @@ class SavedModel(Exporter, name="saved_model"):
     other_runtimes = ("c_api",)
     beside = ("serving",)
 
-    def _write(self, endpoints, paths, tensorflow):
-        del tensorflow  # written where the model is
+    def _write(self, endpoints, paths, materials):
+        del materials  # written where the model is
         from tfvae.exporters import warmup
 
         for part, path in paths.items():
