@@ -79,8 +79,17 @@ def _replay(client, request, num):
         began = time.perf_counter()
         answer = client.predict(request.part, request.signature, request.inputs)
         seconds.append(time.perf_counter() - began)
-        difference = difference or comparison.difference(request.outputs, answer)
+        difference = difference or comparison.difference(request.outputs, _typed(answer, request))
     return Result(request, difference, seconds)
+
+
+def _typed(answer, request):
+    """Returns an answer with integers as the export has them: JSON has one kind of integer."""
+    dtypes = {name: array.dtype for name, array in request.outputs.items()}
+    return {
+        name: array.astype(dtypes[name]) if array.dtype.kind in "iu" and name in dtypes else array
+        for name, array in answer.items()
+    }
 
 
 def _table(results):

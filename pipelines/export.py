@@ -33,7 +33,7 @@ def main(argv):
     given = _make_parser().parse_args(argv)
     run = runs.open_run(given.run)
     directory = pathlib.Path(given.output or default_directory(run.options["dataset"]))
-    formats = tuple(given.format or FORMATS)
+    formats = tuple(_with_input(spec, given.input) for spec in given.format or FORMATS)
     with usage():
         check_directory(directory, "--output", formats)
     reports = read_reports(run.directory / REPORT)
@@ -47,6 +47,14 @@ def main(argv):
         gates=gates_of(given),
         keep=given.keep,
     )
+
+
+def _with_input(spec, name):
+    """Returns the spec of a format with the kind of input, where the format has a choice."""
+    read = components.read(spec)
+    if name is None or "input" not in components.members("exporters")[read.name].options:
+        return spec
+    return str(components.Spec(read.name, {**read.options, "input": name}))
 
 
 def add_conditions(parser):
@@ -219,6 +227,12 @@ def _make_parser():
         action="append",
         type=cli.spec_of("exporters"),
         help=f"may be given several times (default: {' and '.join(FORMATS)})",
+    )
+    parser.add_argument(
+        "--input",
+        choices=("float32", "uint8"),
+        help="uint8 adds signatures for images of bytes, encode_image and decode_image, to "
+        "saved_model (default: float32 alone)",
     )
     add_conditions(parser)
     return parser

@@ -217,3 +217,34 @@ def test_every_allowed_operation_is_one_of_tensorflow():
     control = {"PartitionedCall", "StatefulPartitionedCall"}  # made by functions
     assert known | control >= operations.ALLOWED
     assert not [name for name in operations.ALLOWED if name.startswith(("Random", "Stateful"))][1:]
+
+
+def test_images_of_bytes_are_encoded_and_decoded_in_the_graph(vae, tmp_path, bare):
+    exporter = SavedModel(input="uint8")
+    wanted = exporter.endpoints(vae, endpoints.endpoints(vae, "seed"))
+    paths = {part: tmp_path / part for part in wanted}
+    for part, path in paths.items():
+        write_saved_model(wanted[part], path)
+        weights = endpoints.weights(vae)
+        foreign = weights["decoder" if part == "encoder" else "encoder"]
+        assert exporter.inspect(path, wanted[part], weights[part], foreign) == []
+    weights = endpoints.weights(vae)
+    proof = Verification(ByTheCApi(), wanted, paths, weights, lambda runtime: bare, tmp_path)
+    answers = {(part, name): (given, outputs) for part, name, given, outputs in proof.check()}
+    given, outputs = answers["encoder", "encode_image"]
+    assert given["image"].dtype == np.uint8
+    # The likelihood is a Bernoulli: the model has seen 0 and 1 alone.
+    posterior = vae.posterior(np.round(given["image"] / 255).astype(np.float32))
+    np.testing.assert_allclose(outputs["mean"], posterior.mean(), rtol=1e-5, atol=1e-6)
+    given, outputs = answers["decoder", "decode_image"]
+    levels = np.round(255 * vae.likelihood(given["z"]).mean())
+    assert outputs["image"].dtype == np.uint8
+    assert np.max(np.abs(outputs["image"] - levels)) <= 1
+
+
+def test_images_of_bytes_need_images():
+    flat = tfvae.VAE((4,), 2, network="mlp(hidden=(3,))", likelihood="normal")
+    with pytest.raises(ExportError, match=r"Export without `--input uint8`"):
+        SavedModel(input="uint8").endpoints(flat, endpoints.endpoints(flat, "seed"))
+    with pytest.raises(ValueError, match="`input` of `saved_model` is 'float32' or 'uint8'"):
+        SavedModel(input="int4")

@@ -63,6 +63,23 @@ class Exporter(components.Component, abc.ABC):
     beside: tuple[str, ...] = ()
     needs_examples: bool = False
 
+    def _endpoints(self, vae, endpoints):
+        """Returns the endpoints that this format is written with."""
+        del vae
+        return endpoints
+
+    def endpoints(self, vae, endpoints):
+        """Returns the endpoints that this format is written with: the usual ones, and its own.
+
+        Args:
+            vae: The model.
+            endpoints: Dict of part to a tuple of `Endpoint`: those of every model.
+
+        Raises:
+            ExportError: If the model can't have them.
+        """
+        return self._endpoints(vae, endpoints)
+
     @abc.abstractmethod
     def _write(self, endpoints, paths, materials):
         """Writes each part's endpoints to its path; the folders around the paths are there."""

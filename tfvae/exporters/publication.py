@@ -84,7 +84,7 @@ def export(vae, directory, formats=FORMATS, *, provenance=None, gates=(), keep=N
         )
         proofs = []
         for exporter in exporters:
-            wanted = endpoints.endpoints(vae, exporter.noise)
+            wanted = exporter.endpoints(vae, endpoints.endpoints(vae, exporter.noise))
             paths = exporter.write(wanted, staging.directory, materials)
             of = processes.of(exporter)
             proof = Verification(exporter, wanted, paths, weights, of, staging.directory)

@@ -14,6 +14,7 @@ _SINGLE = {
     ("decoder", "sample"): "x",
     ("decoder", "serving_default"): "mean",
     ("encoder", "serving_default"): "mean",
+    ("decoder", "decode_image"): "image",
 }
 _FIRST_PAUSE = 0.1  # seconds before the first repetition; each further one is twice as long
 _LONGEST_PAUSE = 5.0
