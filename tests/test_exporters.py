@@ -325,9 +325,14 @@ def test_parts_share_a_version_and_versions_only_grow(warm, tmp_path):
     assert first.version == 7
     assert parts_of(root).keys() == {"litert/7/encoder.tflite", "litert/7/decoder.tflite"}
     assert first.paths == {("litert", part): root / f"litert/7/{part}.tflite" for part in PARTS}
-    second = tfvae.export(warm, root, formats=["litert"])
+    (root / "serving").mkdir()
+    config = 'version_labels { key: "stable" value: 6 }'
+    (root / "serving" / "models.config").write_text(config)
+    second = tfvae.export(warm, root, formats=["litert"], keep=1)
     assert second.version == 8
-    assert sorted(path.name for path in (root / "litert").iterdir()) == ["7", "8"]
+    assert [path.name for path in (root / "litert").iterdir()] == ["8"]
+    assert [path.name for path in (root / "releases").iterdir()] == ["8"]
+    assert (root / "encoder" / "6").is_dir()  # labelled
 
 
 def shifted(endpoint):
@@ -402,6 +407,8 @@ def test_formats_are_checked_before_anything_is_written(warm, tmp_path):
         tfvae.export(warm, tmp_path / "model", formats=("litert", "onnx"))
     with pytest.raises(ValueError, match="names at least one format"):
         tfvae.export(warm, tmp_path / "model", formats=())
+    with pytest.raises(ValueError, match="an int of at least 1, or None for all. Received 0"):
+        tfvae.export(warm, tmp_path / "model", keep=0)
     assert not (tmp_path / "model").exists()
 
 
