@@ -15,6 +15,7 @@ from pipelines.cli import UsageError
 from pipelines.export import add_conditions, default_directory
 from pipelines.runs import OPTIONS, read_options
 from tfvae import components
+from tfvae.training.cluster import STRATEGIES
 
 DEFAULTS = {
     "dataset": "mnist(binarize='dynamic')",
@@ -29,6 +30,7 @@ DEFAULTS = {
     "learning_rate": 1e-3,
     "clip_norm": None,
     "precision": "float32",
+    "strategy": "auto",
     "seed": 0,
     "export": None,
 }
@@ -51,7 +53,19 @@ _NUMBERS = {
     "seed": (cli.non_negative_int, "weights, order of the data and all noise follow from it"),
 }
 
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+_CHOICES = {
+    "precision": (
+        ("float32", "mixed_bfloat16", "mixed_float16"),
+        "what the networks compute in; likelihood, KL and exports stay float32",
+    ),
+    "strategy": (
+        STRATEGIES,
+        "devices that train together; auto asks TF_CONFIG, Slurm, TPU_NAME and the GPUs",
+    ),
+}
+
+# What may be other when a run is resumed: where results go, and which devices share the work.
+_HARMLESS = ("export", "strategy")
 
 _DESCRIPTION = """\
 Train a variational autoencoder; write a run directory, figures and exports.
@@ -61,13 +75,17 @@ name with options in parentheses, such as "mlp(hidden=(200, 200), activation='ta
 """
 
 
-def precision(text):
-    """Reads the name of a precision, for argparse."""
-    if text not in PRECISIONS:
-        raise cli.argparse.ArgumentTypeError(
-            f"expected one of {', '.join(PRECISIONS)}, received {text!r}"
-        )
-    return text
+def _one_of(names):
+    """Returns an argparse type: one of some names."""
+
+    def read(text):
+        if text not in names:
+            raise cli.argparse.ArgumentTypeError(
+                f"expected one of {', '.join(names)}, received {text!r}"
+            )
+        return text
+
+    return read
 
 
 def make_parser():
@@ -89,14 +107,14 @@ def make_parser():
             default=cli.NOT_GIVEN,
             help=f"{text} (default: {DEFAULTS[name]})",
         )
-    parser.add_argument(
-        "--precision",
-        type=precision,
-        metavar="NAME",
-        default=cli.NOT_GIVEN,
-        help=f"{', '.join(PRECISIONS)}: what the networks compute in; likelihood, KL and exports "
-        f"stay float32 (default: {DEFAULTS['precision']})",
-    )
+    for name, (names, text) in _CHOICES.items():
+        parser.add_argument(
+            _flag(name),
+            type=_one_of(names),
+            metavar="NAME",
+            default=cli.NOT_GIVEN,
+            help=f"{', '.join(names)}: {text} (default: {DEFAULTS[name]})",
+        )
     parser.add_argument("--recipe", metavar="FILE", help="options from a .toml or .json file")
     parser.add_argument("--run", metavar="DIR", help="run directory (default: runs/DATASET-N)")
     parser.add_argument("--resume", action="store_true", help="go on with --run where it stopped")
@@ -183,7 +201,8 @@ def _check_version(version, path):
 def _check(name, value, path):
     if value == DEFAULTS[name] or (name == "export" and value is False):
         return value
-    kinds: dict[str, Callable] = {"precision": precision, "export": str}
+    kinds: dict[str, Callable] = {"export": str}
+    kinds |= {key: _one_of(names) for key, (names, _) in _CHOICES.items()}
     kinds |= {key: kind for key, (kind, _) in _NUMBERS.items()}
     kinds |= {key: cli.spec_of(family) for key, family in _FAMILIES.items()}
     try:
@@ -206,7 +225,7 @@ def _resolve_resumed(named, given):
     saved = {k: _check(k, v, path) for k, v in _options_of(read_options(given.run), path)}
     saved = {**DEFAULTS, "export": default_directory(saved["dataset"]), **saved}
     for name, value in named.items():
-        harmless = name == "export" or (name == "epochs" and value >= saved[name])
+        harmless = name in _HARMLESS or (name == "epochs" and value >= saved[name])
         if value != saved[name] and not harmless:
             raise UsageError(
                 f"A resumed run keeps its options, but for more epochs. {given.run} was begun "

@@ -14,6 +14,7 @@ from pipelines.export import check_directory, gates_of, provenance_of, publish
 from pipelines.plot import FOLDER
 from pipelines.runs import MODEL, OPTIONS
 from tfvae import components
+from tfvae.training import cluster
 
 _NUMBERS = ("epochs", "batch_size", "learning_rate", "seed", "clip_norm")
 _PARTS = ("network", "posterior", "likelihood", "prior", "objective")
@@ -30,10 +31,14 @@ def main(argv):
     name = components.read(options["dataset"]).name
     run = pathlib.Path(given.run) if given.run else None
     export = pathlib.Path(options["export"]) if options["export"] else None
-    _check_places(run, export, given.resume)
+    writes = _is_chief(options["strategy"])
+    if writes:
+        _check_places(run, export, given.resume)
     cli.load_tensorflow()
-    with usage():
-        dataset, vae = _build(options)
+    dataset, vae = _build(options)
+    if not writes:
+        _train_along(vae, dataset, run or pathlib.Path("runs", name), options)
+        return
     run = _claim(run, name, given.resume)
     _write_options(run, options)
     result = _train(vae, dataset, run, options)
@@ -42,7 +47,7 @@ def main(argv):
         print(f"{run} had finished already. For more, add `--epochs` with a larger number.")
         return
     try:
-        _finish(vae, dataset, run, options, export, given)
+        _finish(_on_one_device(vae), dataset, run, options, export, given)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Interrupted after training, while its results were being written. Write them with "
@@ -67,22 +72,41 @@ def _is_empty(directory):
     return directory.is_dir() and not any(directory.iterdir())
 
 
+def _is_chief(strategy):
+    """Says whether this process writes the results: of several that train together one does."""
+    if strategy not in ("auto", "multi_worker"):
+        return True
+    with usage():
+        return cluster.read().is_chief
+
+
 def _build(options):
     """Returns the data set and the model, checked against each other."""
     from tfvae.datasets.base import Dataset
+    from tfvae.training import feeding, strategies
 
-    dataset = components.build(Dataset, options["dataset"])
-    vae = tfvae.VAE(
-        dataset.event_shape,
-        options["latent_size"],
-        **{part: options[part] for part in _PARTS},
-        seed=options["seed"],
-        dtype=options["precision"],
-        transform=dataset.transform,
-    )
-    x = next(iter(dataset.training(options["batch_size"], options["seed"])))
-    vae.likelihood_layer.check_data(x.numpy())
+    with usage():
+        strategy = strategies.make(options["strategy"])  # before anything runs on TensorFlow
+        dataset = components.build(Dataset, options["dataset"])
+        feeding.make(dataset, options["batch_size"], options["seed"], strategy)
+        with strategies.scope_of(strategy):
+            vae = tfvae.VAE(
+                dataset.event_shape,
+                options["latent_size"],
+                **{part: options[part] for part in _PARTS},
+                seed=options["seed"],
+                dtype=options["precision"],
+                transform=dataset.transform,
+            )
+        x = next(iter(dataset.training(options["batch_size"], options["seed"])))
+        vae.likelihood_layer.check_data(x.numpy())
     return dataset, vae
+
+
+def _on_one_device(vae):
+    from tfvae.training import strategies
+
+    return strategies.on_one_device(vae)
 
 
 def _claim(run, name, resume):
@@ -109,29 +133,41 @@ def _write_options(run, options):
 
 
 def _train(vae, dataset, run, options):
+    """Trains and says so; returns the `Result`."""
+    print("\n".join([*dataset.notes, *_headline(vae, dataset, run, options)]), flush=True)
+    began = time.monotonic()
+    result = _run_training(vae, dataset, run, options)
+    print(
+        f"Trained in {time.monotonic() - began:.0f} s. The best epoch is {result.best_epoch}: "
+        f"validation ELBO {result.best_elbo:.2f}."
+    )
+    return result
+
+
+def _train_along(vae, dataset, run, options):
+    """Trains in a process that isn't the chief: the chief writes."""
+    print("Training along with the chief, which writes the results.", flush=True)
+    _run_training(vae, dataset, run, options)
+    print("Trained.")
+
+
+def _run_training(vae, dataset, run, options):
     from tfvae.training.checkpoints import CheckpointError
     from tfvae.training.guard import NotFiniteError
     from tfvae.training.keeper import Stopped
     from tfvae.training.loop import train
 
     numbers = {key: options[key] for key in _NUMBERS}
-    print("\n".join([*dataset.notes, _headline(vae, dataset, run, options)]), flush=True)
-    began = time.monotonic()
     try:
-        result = train(vae, dataset, run, **numbers)
+        return train(vae, dataset, run, **numbers)
     except Stopped as error:
         raise cli.Interrupted(
             f"Stopped by {signal.Signals(error.signal).name}; a checkpoint has been written. Go on "
             f"with `python -m pipelines.train --resume --run {run}`.",
             error.signal,
         ) from None
-    except (CheckpointError, NotFiniteError) as error:
+    except (CheckpointError, NotFiniteError, cluster.ClusterError) as error:
         raise Failure(str(error)) from error
-    print(
-        f"Trained in {time.monotonic() - began:.0f} s. The best epoch is {result.best_epoch}: "
-        f"validation ELBO {result.best_elbo:.2f}."
-    )
-    return result
 
 
 def _finish(vae, dataset, run, options, export, given):
@@ -175,11 +211,16 @@ def _save_model(vae, path):
 
 
 def _headline(vae, dataset, run, options):
+    from tfvae.training import strategies
+
     parts = ", ".join(f"{part} {options[part]}" for part in _PARTS)
-    return (
+    return [
         f"Training on {options['dataset']}: {dataset.num_examples('train'):,} examples, "
-        f"{vae.count_params():,} weights\n{parts}\nRun directory: {run}"
-    )
+        f"{vae.count_params():,} weights",
+        parts,
+        *strategies.describe(vae),
+        f"Run directory: {run}",
+    ]
 
 
 if __name__ == "__main__":

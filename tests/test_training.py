@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import tfvae
 from tfvae import components
 from tfvae.datasets.base import Dataset
-from tfvae.training import checkpoints, guard, keeper, logs, loop
+from tfvae.training import checkpoints, feeding, guard, keeper, logs, loop
 
 SPEC = "mnist(limit=230)"  # 5 steps of 50 an epoch, the last one of 30
 NUMBERS = {"batch_size": 50, "learning_rate": 1e-3}
@@ -35,6 +36,10 @@ def compiled(vae):
     vae.compile()
     vae.optimizer.build(vae.trainable_variables)
     return vae
+
+
+def save(vae, *arguments):
+    return checkpoints.save(checkpoints.state_of(vae), *arguments)
 
 
 def state(vae):
@@ -76,15 +81,22 @@ class StopAt(keras.callbacks.Callback):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-@pytest.mark.parametrize("at", [(0, 0), (1, 1), (1, 2), (2, 0)])
+@pytest.fixture(scope="module")
+def in_blocks(tmp_path_factory):
+    """The same run in blocks of 2 steps: 2, 2 and the short batch."""
+    run, vae = tmp_path_factory.mktemp("blocks"), make()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(feeding, "block_steps", lambda steps: 2)
+        loop.train(vae, make_data(), run, epochs=3, **NUMBERS)
+    return run, state(vae)
+
+
+@pytest.mark.parametrize("at", [(0, 0), (1, 2), (2, 0)])
 def test_sigterm_at_any_block_and_resuming_ends_with_the_same_bits(
-    at, whole, tmp_path, monkeypatch
+    at, in_blocks, tmp_path, monkeypatch
 ):
-    # Blocks of 2 steps: 2, 2 and the short batch.
-    monkeypatch.setattr(loop, "_block_steps", lambda steps: 2)
-    whole_run = tmp_path / "whole"
-    vae = make()
-    loop.train(vae, make_data(), whole_run, epochs=3, **NUMBERS)
+    monkeypatch.setattr(feeding, "block_steps", lambda steps: 2)
+    whole_run, whole_state = in_blocks
     stop = StopAt(*at)
     images = loop.Images
 
@@ -92,18 +104,18 @@ def test_sigterm_at_any_block_and_resuming_ends_with_the_same_bits(
         stop.images = images(*arguments)
         return stop
 
-    run = tmp_path / "run"
+    vae = make()
     with monkeypatch.context() as patch:
         patch.setattr(loop, "Images", with_stop)
         with pytest.raises(keeper.Stopped, match="SIGTERM"):
-            loop.train(make(), make_data(), run, epochs=3, **NUMBERS)
+            loop.train(vae, make_data(), tmp_path, epochs=3, **NUMBERS)
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     again = make(seed=0)
-    result = loop.train(again, make_data(), run, epochs=3, **NUMBERS)
+    result = loop.train(again, make_data(), tmp_path, epochs=3, **NUMBERS)
     assert (result.resumed_at.epoch, result.resumed_at.steps) != (0, 0)
-    assert state(again) == state(vae)
-    assert curves(run) == curves(whole_run)
-    assert scalars(run) == scalars(whole_run)
+    assert state(again) == whole_state
+    assert curves(tmp_path) == curves(whole_run)
+    assert scalars(tmp_path) == scalars(whole_run)
 
 
 KILLER = """
@@ -111,37 +123,33 @@ import os, pathlib, random, signal, sys, time
 sys.path.insert(0, sys.argv[2])
 import test_training as t  # imports TensorFlow, and runs none of it: a child can be forked
 
-run, kills, draw = pathlib.Path(sys.argv[1]), 0, random.Random(0)
-while kills < t.KILLS:
+run, draw = pathlib.Path(sys.argv[1]), random.Random(0)
+for _ in range(t.KILLS):
+    read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        sys.stdout = open(os.devnull, "w")
-        t.train_many(run)
+        os.dup2(write, 1)
+        t.train_many(run, 1000)
         os._exit(0)
-    # Training begins after some seconds of compilation; what comes before has nothing to lose.
-    began, seen = time.monotonic(), len(list(run.glob("checkpoints/*")))
-    while len(list(run.glob("checkpoints/*"))) == seen < 2 and time.monotonic() < began + 60:
-        time.sleep(0.01)
-    mark = (run / "metrics.jsonl").stat().st_size
-    while (run / "metrics.jsonl").stat().st_size <= mark and time.monotonic() < began + 60:
-        time.sleep(0.001)
-    time.sleep(draw.uniform(0, 0.3))
-    os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
+    os.close(write)
+    with os.fdopen(read) as lines:
+        while not next(lines).startswith("epoch"):  # it has come further than the one before
+            pass
+        time.sleep(draw.uniform(0, 0.5))
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status), "it was to be killed, not to end"
-    kills += 1
-print(kills)
+    print("killed", flush=True)
 """
-KILLS = 4
-MANY = 30  # epochs: more than the children get done
+KILLS = 20
 
 
-def train_many(run):
-    """Trains for many epochs, without XLA: it would compile for seconds after each kill."""
-    vae = make()
+def train_many(run, epochs):
+    """Trains without compilation, which would take seconds after each kill."""
+    vae, data = make(), components.build(Dataset, "mnist(limit=70, validation=30)")
     compile_with_xla = vae.compile
-    vae.compile = functools.partial(compile_with_xla, jit_compile=False)
-    loop.train(vae, make_data(), run, epochs=MANY, **NUMBERS)
+    vae.compile = functools.partial(compile_with_xla, jit_compile=False, run_eagerly=True)
+    loop.train(vae, data, run, epochs=epochs, **NUMBERS)
     return vae
 
 
@@ -151,9 +159,10 @@ def test_sigkill_at_random_moments_and_resuming_ends_with_the_same_bits(tmp_path
     killer = subprocess.run(
         [sys.executable, "-c", KILLER, str(run), here], capture_output=True, text=True, check=False
     )
-    assert killer.stdout == f"{KILLS}\n", killer.stderr
-    assert KILLS <= max(record["epoch"] for record in curves(run)) < MANY
-    assert state(train_many(run)) == state(train_many(alive))
+    assert killer.stdout == "killed\n" * KILLS, killer.stderr
+    epochs = 1 + max(record["epoch"] for record in curves(run))
+    assert epochs > KILLS
+    assert state(train_many(run, epochs)) == state(train_many(alive, epochs))
     assert curves(run) == curves(alive)
     for part in ("train", "validation"):
         assert scalars(run, part) == scalars(alive, part)
@@ -165,7 +174,7 @@ def test_a_checkpoint_holds_model_optimizer_position_and_best_as_one(tmp_path):
     position = checkpoints.Position(
         epoch=3, step_in_epoch=2, steps=17, means={"elbo": (1.5, 2.0)}, best_epoch=2, best_elbo=-9.0
     )
-    checkpoints.save(vae, tmp_path, position, best)
+    save(vae, tmp_path, position, best)
     other = compiled(make(seed=5))
     restored, weights, damaged = checkpoints.restore(other, tmp_path)
     assert restored == dataclasses.replace(position, means={"elbo": [1.5, 2.0]})
@@ -178,10 +187,12 @@ def test_a_checkpoint_holds_model_optimizer_position_and_best_as_one(tmp_path):
 @pytest.mark.parametrize("keep", [0, 100, -200])
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(tmp_path, keep):
     vae = compiled(make())
-    checkpoints.save(vae, tmp_path, checkpoints.Position(epoch=1, steps=5))
+    save(vae, tmp_path, checkpoints.Position(epoch=1, steps=5))
     kept = state(vae)
     vae.set_weights([weight + 1 for weight in vae.get_weights()])
-    newest = checkpoints.save(vae, tmp_path, checkpoints.Position(epoch=2, steps=10))
+    newest = checkpoints.save(
+        checkpoints.state_of(vae), tmp_path, checkpoints.Position(epoch=2, steps=10)
+    )
     newest.write_bytes(newest.read_bytes()[:keep])
     position, _, damaged = checkpoints.restore(vae, tmp_path)
     assert (position.epoch, damaged) == (1, [newest])
@@ -190,7 +201,9 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(tmp_path, keep
 
 def test_checkpoints_of_which_none_is_whole_are_never_taken_for_a_new_run(tmp_path):
     vae = compiled(make())
-    path = checkpoints.save(vae, tmp_path, checkpoints.Position(epoch=1, steps=5))
+    path = checkpoints.save(
+        checkpoints.state_of(vae), tmp_path, checkpoints.Position(epoch=1, steps=5)
+    )
     path.write_bytes(b"")
     with pytest.raises(
         checkpoints.CheckpointError, match=r"None of the checkpoints in .* is whole"
@@ -202,15 +215,17 @@ def test_checkpoints_of_which_none_is_whole_are_never_taken_for_a_new_run(tmp_pa
 def test_a_damaged_checkpoint_never_crowds_out_a_whole_one(tmp_path):
     vae = compiled(make())
     for steps in (5, 10):
-        newest = checkpoints.save(vae, tmp_path, checkpoints.Position(steps=steps))
+        newest = checkpoints.save(
+            checkpoints.state_of(vae), tmp_path, checkpoints.Position(steps=steps)
+        )
     newest.write_bytes(b"")
-    saved = checkpoints.save(vae, tmp_path, checkpoints.Position(steps=7))
+    saved = save(vae, tmp_path, checkpoints.Position(steps=7))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000000005.npz", saved.name]
 
 
 def test_a_full_disk_leaves_the_checkpoints_that_are_there(tmp_path, monkeypatch):
     vae = compiled(make())
-    path = checkpoints.save(vae, tmp_path, checkpoints.Position(steps=1))
+    path = save(vae, tmp_path, checkpoints.Position(steps=1))
     before = path.read_bytes()
 
     def full(descriptor):
@@ -218,16 +233,26 @@ def test_a_full_disk_leaves_the_checkpoints_that_are_there(tmp_path, monkeypatch
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        checkpoints.save(vae, tmp_path, checkpoints.Position(steps=2))
+        save(vae, tmp_path, checkpoints.Position(steps=2))
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == before
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
-    checkpoints.save(compiled(make()), tmp_path, checkpoints.Position(steps=1))
+    checkpoints.save(
+        checkpoints.state_of(compiled(make())), tmp_path, checkpoints.Position(steps=1)
+    )
     other = compiled(tfvae.VAE((28, 28, 1), 3, network="mlp(hidden=(8,))"))
     with pytest.raises(checkpoints.CheckpointError, match="is of another model"):
         checkpoints.restore(other, tmp_path)
+
+
+def test_resuming_with_other_data_is_refused(whole, tmp_path):
+    run = shutil.copytree(whole[0], tmp_path / "run")
+    other = components.build(Dataset, "mnist(limit=240)")
+    with pytest.raises(checkpoints.CheckpointError, match="The data has changed since this run"):
+        loop.train(make(), other, run, epochs=4, **NUMBERS)
+    assert curves(run) == curves(whole[0])
 
 
 def test_the_model_ends_with_the_weights_of_the_best_epoch(tmp_path):

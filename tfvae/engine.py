@@ -42,21 +42,21 @@ class Engine:
         block; its loss shows in the sums.
 
         Args:
-            xs: `[steps, batch, *event]`.
+            xs: `[steps, batch, *event]`; one step and this device's share where several train.
 
         Returns:
-            sums: Over all examples, by name, and their number.
+            sums: Over all examples of all devices, by name, and their number.
         """
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         if replicas > 1:
-            return self._train_replica(xs, replicas)
+            return self._train_share(tf.squeeze(xs, 0), replicas)
         return self._block(xs)
 
     def test(self, x, start):
         """Evaluates a batch.
 
         Args:
-            x: `[batch, *event]`.
+            x: `[batch, *event]`; the same on each device where several train.
             start: How many examples the evaluation has seen before.
 
         Returns:
@@ -64,8 +64,6 @@ class Engine:
         """
         model = self._model
         num = tf.shape(x)[0]
-        context = tf.distribute.get_replica_context()
-        start = start * context.num_replicas_in_sync + context.replica_id_in_sync_group * num
         seeds = noise.row_seeds(noise.seed_of(model.seed, Stream.TEST), num, start)
         return _sums(self._test(x, seeds, self._step())), num
 
@@ -77,23 +75,25 @@ class Engine:
 
         def one(index, _, sums):
             gradients, values = self._gradients(xs[index], self._step(), 0, 1)
-            finite = self._apply(gradients, values["loss"])
+            finite = tf.math.is_finite(values["loss"])
+            finite = tf.logical_and(finite, self._are_finite(gradients))
+            self._apply(gradients, finite)
             return index + 1, finite, {name: sums[name] + values[name] for name in sums}
 
         zeros = {mean.name: tf.constant(0.0) for mean in self._model.metrics}
         num, _, sums = tf.while_loop(goes_on, one, (0, True, zeros))
         return sums, num * tf.shape(xs)[1]
 
-    def _train_replica(self, xs, replicas):
+    def _train_share(self, x, replicas):
         """One step on this replica's share of one batch."""
         context = tf.distribute.get_replica_context()
-        x = tf.squeeze(xs, 0)
         start = context.replica_id_in_sync_group * tf.shape(x)[0]
         gradients, sums = self._gradient(x, self._step(), start, replicas)
-        self._model.optimizer.apply_gradients(
-            zip(gradients, self._model.trainable_variables, strict=True)
-        )
-        return sums, tf.shape(x)[0]
+        damaged = tf.cast(tf.logical_not(self._are_finite(gradients)), tf.float32)
+        sums, damaged = context.all_reduce("SUM", (sums, damaged))
+        finite = tf.logical_and(tf.math.is_finite(sums["loss"]), tf.equal(damaged, 0.0))
+        self._apply(gradients, finite)
+        return sums, tf.shape(x)[0] * replicas
 
     def _gradients(self, x, step, start, replicas):
         """Returns the gradients of this share of the mean loss, and the sums of the terms."""
@@ -114,20 +114,19 @@ class Engine:
         seed = noise.seed_of(self._model.seed, Stream.DATA, step)
         return self._prepare(x, noise.row_seeds(seed, tf.shape(x)[0], start))
 
-    def _apply(self, gradients, loss):
-        """Updates the weights if loss and gradients are finite; returns whether they are."""
+    def _are_finite(self, gradients):
+        if isinstance(self._model.optimizer, keras.optimizers.LossScaleOptimizer):
+            return tf.constant(True)  # it looks itself, and lowers its scale where they overflow
+        return tf.math.is_finite(tf.linalg.global_norm(gradients))
+
+    def _apply(self, gradients, finite):
+        """Updates the weights and the state of the optimizer where all is finite."""
         optimizer, variables = self._model.optimizer, self._model.trainable_variables
-        finite = tf.math.is_finite(loss)
-        if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            # That one looks at the gradients itself, and lowers its scale where they overflow.
-            finite = tf.logical_and(finite, tf.math.is_finite(tf.linalg.global_norm(gradients)))
-
-        def apply():
-            optimizer.apply_gradients(zip(gradients, variables, strict=True))
-            return tf.constant(0)
-
-        tf.cond(finite, apply, lambda: tf.constant(0))
-        return finite
+        changed = [v.value for v in (*variables, *optimizer.variables)]
+        before = [tf.identity(variable) for variable in changed]
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        # Chosen element by element: a `tf.cond` around the update keeps XLA from fusing it.
+        _choose(finite, changed, before)
 
     def _terms(self, x, seeds, step):
         terms = self._model.terms(x, seeds, step)
@@ -140,3 +139,29 @@ class Engine:
 
 def _sums(terms):
     return {name: tf.reduce_sum(term) for name, term in terms.items()}
+
+
+def _choose(condition, variables, otherwise):
+    """Leaves variables as they are where a condition holds, and else puts values back."""
+
+    def put_back(variable, value, keep):
+        variable.assign(tf.where(keep, variable, value))
+
+    def on_all(strategy, values, keep):
+        for variable, value in zip(variables, values, strict=True):
+            strategy.extended.update(variable, put_back, args=(value, keep), group=False)
+
+    if tf.distribute.get_replica_context().num_replicas_in_sync == 1:
+        for variable, value in zip(variables, otherwise, strict=True):
+            put_back(variable, value, condition)
+        return
+    # As Keras's optimizers do: replicas meet, and each variable is updated where it lies.
+    tf.__internal__.distribute.interim.maybe_merge_call(
+        on_all, tf.distribute.get_strategy(), otherwise, condition
+    )
+
+
+def for_keras(value):
+    """Returns a log in the form in which Keras 3 can average it over the workers."""
+    several = isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy)
+    return value[tf.newaxis] if several else value

@@ -18,6 +18,7 @@ References:
 """
 
 import enum
+import itertools
 import math
 
 import numpy as np
@@ -47,10 +48,22 @@ def seed_of(*numbers):
     Returns:
         seed: int32 `[2]`.
     """
-    seed = tf.zeros([2], tf.int32)
-    for number in numbers:
+    # Plain numbers, which stand first, are folded here and not in the program, where each
+    # would cost seconds of compilation.
+    plain = list(itertools.takewhile(lambda number: isinstance(number, int), numbers))
+    seed = tf.constant(_seed_of_plain(plain))
+    for number in numbers[len(plain) :]:
         seed = fold_in(seed, number)
     return seed
+
+
+def _seed_of_plain(numbers):
+    """Does what `seed_of` does, in NumPy."""
+    key = np.zeros([2, 1], np.uint32)  # arrays: scalars of NumPy warn where they wrap around
+    for number in numbers:
+        data = np.array([number], np.int32).view(np.uint32)
+        key = np.stack(_threefry(key[0], key[1], np.zeros_like(data), data))
+    return key[:, 0].view(np.int32)
 
 
 def fold_in(seed, data):
@@ -147,7 +160,7 @@ def _bits(seed, shape):
 
 
 def _threefry(key0, key1, counter0, counter1):
-    """Threefry-2x32 with 20 rounds [1, section 3.3]; uint32 tensors that broadcast together."""
+    """Threefry-2x32 with 20 rounds [1, section 3.3]; uint32, tensors that broadcast or NumPy."""
     keys = (key0, key1, key0 ^ key1 ^ _PARITY)
     x0, x1 = counter0 + keys[0], counter1 + keys[1]
     for group in range(5):
@@ -160,5 +173,7 @@ def _threefry(key0, key1, counter0, counter1):
 
 
 def _rotate_left(word, distance):
-    left = tf.bitwise.left_shift(word, np.uint32(distance))
-    return left | tf.bitwise.right_shift(word, np.uint32(32 - distance))
+    if isinstance(word, tf.Tensor):
+        left = tf.bitwise.left_shift(word, np.uint32(distance))
+        return left | tf.bitwise.right_shift(word, np.uint32(32 - distance))
+    return (word << np.uint32(distance)) | (word >> np.uint32(32 - distance))

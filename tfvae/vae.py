@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfvae import components, noise, transforms, xla
 from tfvae.distribution_layers.base import DistributionLayer, check_shape
-from tfvae.engine import Engine
+from tfvae.engine import Engine, for_keras
 from tfvae.evaluation import importance
 from tfvae.networks.base import Network
 from tfvae.noise import Stream
@@ -254,6 +254,13 @@ class VAE(keras.Model):
         """The running means of the loss and of the objective's terms."""
         return self._means
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Does nothing: the parts are built already.
+
+        Keras would average a first batch over the devices to learn its shape, which fails for
+        examples in uint8.
+        """
+
     def train_step(self, data):
         """Takes one step of the optimizer, or one for each batch of a block; Keras calls it.
 
@@ -334,7 +341,7 @@ class VAE(keras.Model):
         weight = tf.cast(num, tf.float32)
         for mean in self._means:
             mean.update_state(sums[mean.name] / weight, sample_weight=weight)
-        return {mean.name: mean.result() for mean in self._means}
+        return {mean.name: for_keras(mean.result()) for mean in self._means}
 
     def _check_examples(self, data, blocks=False):
         """Returns the examples of a batch or block, or says what is wrong with them."""

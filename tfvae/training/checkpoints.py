@@ -29,6 +29,7 @@ class Position:
         means: Running means of the epoch so far, by name: (sum, number of examples).
         best_epoch: Epoch with the highest validation ELBO so far, 0 before the first.
         best_elbo: That ELBO, nats.
+        fingerprint: Of the data that the run trains on.
     """
 
     epoch: int = 0
@@ -37,13 +38,25 @@ class Position:
     means: dict = dataclasses.field(default_factory=dict)
     best_epoch: int = 0
     best_elbo: float = float("-inf")
+    fingerprint: str = ""
 
 
-def save(model, directory, position, best_weights=None):
-    """Writes a checkpoint and drops all but the newest two.
+def state_of(model):
+    """Returns the values of all variables of a model and of its optimizer.
+
+    With several processes all call it, whichever of them writes: running means are added up.
 
     Args:
         model: A compiled and built Keras model.
+    """
+    return [np.asarray(variable.value) for variable in _variables(model)]
+
+
+def save(state, directory, position, best_weights=None):
+    """Writes a checkpoint and drops all but the newest two.
+
+    Args:
+        state: What `state_of` returned.
         directory: Where the file goes; made if need be.
         position: The `Position` that it stands for.
         best_weights: Weights of the best epoch, a list of arrays, where there is one.
@@ -53,7 +66,7 @@ def save(model, directory, position, best_weights=None):
     """
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    arrays = {f"state/{i:05d}": np.asarray(v.value) for i, v in enumerate(_variables(model))}
+    arrays = {f"state/{i:05d}": values for i, values in enumerate(state)}
     arrays |= {f"best/{i:05d}": weight for i, weight in enumerate(best_weights or [])}
     text = json.dumps(dataclasses.asdict(position))
     arrays[_POSITION] = np.frombuffer(text.encode(), np.uint8)
@@ -104,6 +117,24 @@ def restore(model, directory):
             f"anew with another `--run`."
         )
     return Position(), None, []
+
+
+def check_data(position, fingerprint):
+    """Refuses to go on with other data than a run began with.
+
+    Args:
+        position: The `Position` of the checkpoint.
+        fingerprint: Of the data now.
+
+    Raises:
+        CheckpointError: If it is another one.
+    """
+    if position.fingerprint not in ("", fingerprint):
+        raise CheckpointError(
+            f"The data has changed since this run began: its fingerprint was "
+            f"{position.fingerprint[:12]}..., and is {fingerprint[:12]}... now. Bring the files "
+            f"back, or train anew with another `--run`."
+        )
 
 
 def _variables(model):

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfvae import noise
 from tfvae.noise import Stream
+from tfvae.training import strategies
 
 
 class NotFiniteError(ArithmeticError):
@@ -20,24 +21,28 @@ class FiniteGuard(keras.callbacks.Callback):
     Args:
         dataset: The `Dataset` that is trained on.
         batch_size: Examples a step.
+        feed: What `feeding.make` returned.
         seed: Of the order of the data.
         keeper: The `Keeper` that writes the checkpoint of the last good step.
     """
 
-    def __init__(self, dataset, batch_size, seed, keeper):
+    def __init__(self, dataset, batch_size, feed, seed, keeper):
         super().__init__()
         self._dataset, self._batch_size, self._seed = dataset, batch_size, seed
-        self._keeper = keeper
+        self._feed, self._keeper = feed, keeper
 
     def on_train_batch_end(self, batch, logs=None):  # noqa: D102 - Keras's hook
         del batch
         if not np.isfinite(float(logs["loss"])):
-            step = int(self.model.optimizer.iterations)
-            self._keeper.save_in_epoch(step % self._dataset.steps_per_epoch(self._batch_size))
+            step = strategies.number(self.model.optimizer.iterations)
+            self._keeper.save_in_epoch(step % self._feed.steps)
             raise NotFiniteError(self._diagnosis(step))
 
     def _diagnosis(self, step):
-        x = next(iter(self._dataset.training(self._batch_size, self._seed, start_step=step)))
+        epoch, batch = divmod(step, self._feed.steps)
+        # The data set counts an epoch's short last batch, which several devices leave out.
+        start = epoch * self._dataset.steps_per_epoch(self._batch_size) + batch
+        x = next(iter(self._dataset.training(self._batch_size, self._seed, start_step=start)))
         model = self.model
         seeds = noise.row_seeds(noise.seed_of(model.seed, Stream.TRAIN, step), len(x))
         with tf.GradientTape() as tape:
@@ -49,7 +54,6 @@ class FiniteGuard(keras.callbacks.Callback):
             pairs = zip(model.trainable_variables, gradients, strict=True)
             bad = [f"gradient of {v.path}" for v, g in pairs if g is not None and not _finite(g)]
         log_variance = 2 * np.log(model.posterior(x).stddev().numpy())
-        epoch, batch = divmod(step, self._dataset.steps_per_epoch(self._batch_size))
         return (
             f"Training lost its numbers at step {step} (epoch {epoch + 1}, batch {batch + 1}): "
             f"{', '.join(bad) or 'loss'} not finite. The log-variances of q(z|x) lie between "

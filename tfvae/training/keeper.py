@@ -7,7 +7,7 @@ import signal
 
 import keras
 
-from tfvae.training import checkpoints
+from tfvae.training import checkpoints, strategies
 
 
 class Stopped(Exception):  # noqa: N818 - no error: somebody asked for it
@@ -31,15 +31,17 @@ class Keeper(keras.callbacks.Callback):
         directory: Where the checkpoints go.
         position: The `Position` that training begins at.
         best_weights: Weights of the best epoch so far, or None.
-        cut: Function of the steps taken in an epoch -> steps of each block that remains.
+        feed: What `feeding.make` returned.
+        writes: Whether this process writes; of several that train together one does.
     """
 
-    def __init__(self, directory, position, best_weights, cut):
+    def __init__(self, directory, position, best_weights, feed, writes=True):
         super().__init__()
         self.position = position
         self.best_weights = best_weights
         self._directory = pathlib.Path(directory)
-        self._cut = cut
+        self._feed = feed
+        self._writes = writes
         self._asked = None
         self._before = {}
 
@@ -55,7 +57,7 @@ class Keeper(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):  # noqa: D102 - Keras's hook
         del epoch, logs
-        self._blocks = self._cut(self.position.step_in_epoch)
+        self._calls = self._feed.calls(self.position.step_in_epoch)
         self._taken = self.position.step_in_epoch
         for mean in self.model.metrics:  # Keras has just reset them
             if mean.name in self.position.means:
@@ -65,11 +67,12 @@ class Keeper(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):  # noqa: D102 - Keras's hook
         del logs
-        self._taken += self._blocks[batch]
+        self._taken += self._calls[batch]
         # At the end of an epoch, let the epoch end: its checkpoint comes next.
-        if self._asked and batch + 1 < len(self._blocks):
+        looks = batch % self._feed.calls_a_look == 0 and batch + 1 < len(self._calls)
+        if looks and self._is_asked():
             self.save_in_epoch(self._taken)
-            raise Stopped(self._asked)
+            raise Stopped(self._asked or signal.SIGTERM)
 
     def on_epoch_end(self, epoch, logs=None):  # noqa: D102 - Keras's hook
         elbo = (logs or {}).get("val_elbo", float("-inf"))
@@ -78,8 +81,8 @@ class Keeper(keras.callbacks.Callback):
             best = {"best_epoch": epoch + 1, "best_elbo": float(elbo)}
             self.best_weights = self.model.get_weights()
         self._save(epoch=epoch + 1, step_in_epoch=0, means={}, **best)
-        if self._asked:
-            raise Stopped(self._asked)
+        if self._is_asked():
+            raise Stopped(self._asked or signal.SIGTERM)
 
     def save_in_epoch(self, step_in_epoch):
         """Writes a checkpoint in the middle of an epoch.
@@ -87,13 +90,22 @@ class Keeper(keras.callbacks.Callback):
         Args:
             step_in_epoch: Steps of the epoch that have been taken.
         """
-        means = {mean.name: (float(mean.total), float(mean.count)) for mean in self.model.metrics}
+        means = {
+            mean.name: (strategies.number(mean.total), strategies.number(mean.count))
+            for mean in self.model.metrics
+        }
         self._save(step_in_epoch=step_in_epoch, means=means)
 
     def _save(self, **changes):
-        steps = int(self.model.optimizer.iterations)
+        steps = strategies.number(self.model.optimizer.iterations)
         self.position = dataclasses.replace(self.position, steps=steps, **changes)
-        checkpoints.save(self.model, self._directory, self.position, self.best_weights)
+        state = checkpoints.state_of(self.model)
+        if self._writes:
+            checkpoints.save(state, self._directory, self.position, self.best_weights)
+
+    def _is_asked(self):
+        """Says whether any of the processes was asked to stop: they stop at the same step."""
+        return strategies.total(self.model, float(self._asked is not None)) > 0
 
     def _ask(self, number, frame):
         del frame

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tensorboard.compat.proto import event_pb2
 
 from tfvae.files import write_atomically
+from tfvae.training import strategies
 
 _VALIDATION = "val_"
 
@@ -52,9 +53,9 @@ class Curves(keras.callbacks.Callback):
         self._began = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):  # noqa: D102 - Keras's hook
-        step = int(self.model.optimizer.iterations)
+        step = strategies.number(self.model.optimizer.iterations)
         record = {"epoch": epoch + 1, "step": step, **split_logs(logs or {})}
-        record["learning_rate"] = float(self.model.optimizer.learning_rate)
+        record["learning_rate"] = strategies.number(self.model.optimizer.learning_rate)
         record["seconds"] = round(time.monotonic() - self._began, 3)
         for name in ("train", "validation"):
             self._write_scalars(name, step, record.get(name, {}))
@@ -69,7 +70,7 @@ class Curves(keras.callbacks.Callback):
             name: "train" or "validation".
             images: Dict of tag to uint8 array `[height, width]` or `[height, width, channels]`.
         """
-        with self._writer(name).as_default(step=int(self.model.optimizer.iterations)):
+        with self._writer(name).as_default(step=strategies.number(self.model.optimizer.iterations)):
             for tag, image in images.items():
                 tf.summary.image(tag, image.reshape(1, *image.shape[:2], -1))
 

@@ -1,21 +1,17 @@
 """Training a VAE on a data set into a run directory."""
 
+import contextlib
 import dataclasses
 import pathlib
 
 import keras
 
-from tfvae.training import checkpoints
+from tfvae.training import checkpoints, feeding, strategies
 from tfvae.training.guard import FiniteGuard
 from tfvae.training.images import Images
 from tfvae.training.keeper import Keeper
 from tfvae.training.logs import Curves
 from tfvae.training.progress import ProgressLines
-
-_EVALUATION_BATCH_SIZE = 500
-# Steps of a block: enough to make the way from Python to XLA cheap, few enough for caches.
-_BLOCK_STEPS = range(10, 31)
-_BEST_BLOCK_STEPS = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,58 +54,54 @@ def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0,
         CheckpointError: If there are checkpoints, and none that can be gone on from.
     """
     directory = pathlib.Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
+    with strategies.scope_of(strategies.of(vae)):  # the optimizer has variables too
+        optimizer = keras.optimizers.Adam(learning_rate, global_clipnorm=clip_norm)
+        vae.compile(optimizer, prepare=dataset.prepare)
+        vae.optimizer.build(vae.trainable_variables)
     folder = directory / "checkpoints"
-    optimizer = keras.optimizers.Adam(learning_rate, global_clipnorm=clip_norm)
-    vae.compile(optimizer, prepare=dataset.prepare)
-    vae.optimizer.build(vae.trainable_variables)
     at, best_weights, damaged = checkpoints.restore(vae, folder)
     for path in damaged:
         print(f"Passed over the damaged checkpoint {path}.")
-    steps = dataset.steps_per_epoch(batch_size)
-    num_steps = _block_steps(steps)
-
-    def cut(start_step):
-        return dataset.block_steps(batch_size, num_steps, start_step)
-
-    keeper = Keeper(folder, at, best_weights, cut)
-    progress = ProgressLines(steps, epochs)
-    curves = Curves(directory, at)
-    callbacks = [
-        FiniteGuard(dataset, batch_size, seed, keeper),
-        progress,
-        curves,
-        Images(dataset, curves),
-        keeper,  # last, so that what a checkpoint stands for has been logged when it appears
-    ]
-    validation = dataset.split("validation", _EVALUATION_BATCH_SIZE)
-
-    def fit(first, last, start):
-        vae.fit(
-            dataset.blocks(batch_size, num_steps, seed, first * steps + start),
-            initial_epoch=first,
-            epochs=last,
-            steps_per_epoch=len(cut(start)),
-            validation_data=validation,
-            callbacks=callbacks,
-            shuffle=False,
-            verbose=0,
-        )
-
-    with keeper, progress, curves:
-        if at.step_in_epoch:  # first the rest of an epoch that was interrupted
-            fit(at.epoch, at.epoch + 1, at.step_in_epoch)
-        if keeper.position.epoch < epochs:
-            fit(keeper.position.epoch, epochs, 0)
+    fingerprint = dataset.fingerprint()
+    checkpoints.check_data(at, fingerprint)
+    at = dataclasses.replace(at, fingerprint=fingerprint)
+    strategies.check_agreement(vae, at.steps)
+    feed = feeding.make(dataset, batch_size, seed, strategies.of(vae))
+    writes = strategies.writes(vae)
+    keeper = Keeper(folder, at, best_weights, feed, writes)
+    guard = FiniteGuard(dataset, batch_size, feed, seed, keeper)
+    with contextlib.ExitStack() as stack:
+        recorders = _recorders(stack, directory, dataset, feed, at, epochs) if writes else []
+        stack.enter_context(keeper)
+        # The keeper is last, so that what a checkpoint stands for has been logged when it appears.
+        _fit(vae, feed, keeper, [guard, *recorders, keeper], epochs)
     if keeper.best_weights is not None:
         vae.set_weights(keeper.best_weights)
     return Result(at, keeper.position.best_epoch, keeper.position.best_elbo)
 
 
-def _block_steps(steps):
-    """Returns the steps of a block: a divisor of the steps of an epoch where one is near.
+def _recorders(stack, directory, dataset, feed, at, epochs):
+    """Returns the callbacks that write and print; they end with the stack."""
+    directory.mkdir(parents=True, exist_ok=True)
+    progress = stack.enter_context(ProgressLines(feed.steps, epochs))
+    curves = stack.enter_context(Curves(directory, at))
+    return [progress, curves, Images(dataset, curves)]
 
-    Blocks of one size need one compilation.
-    """
-    divisors = [n for n in _BLOCK_STEPS if steps % n == 0]
-    return min(divisors, key=lambda n: abs(n - _BEST_BLOCK_STEPS), default=_BEST_BLOCK_STEPS)
+
+def _fit(vae, feed, keeper, callbacks, epochs):
+    """Runs the epochs that remain, the rest of one that was interrupted first."""
+    start = keeper.position.step_in_epoch
+    while keeper.position.epoch < epochs:
+        epoch = keeper.position.epoch
+        vae.fit(
+            feed.training(epoch, start),
+            initial_epoch=epoch,
+            epochs=epoch + 1 if start else epochs,
+            steps_per_epoch=len(feed.calls(start)),
+            validation_data=feed.validation(),
+            validation_steps=feed.validation_steps,
+            callbacks=callbacks,
+            shuffle=False,
+            verbose=0,
+        )
+        start = 0

@@ -13,6 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from tfvae.training import strategies
 from tfvae.training.logs import split_logs
 
 
@@ -60,7 +61,7 @@ class ProgressLines(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):  # noqa: D102 - Keras's hook
         del batch, logs
-        steps = int(self.model.optimizer.iterations)
+        steps = strategies.number(self.model.optimizer.iterations)
         self._bar.update(self._bar.task_ids[0], completed=steps)
 
     def on_epoch_end(self, epoch, logs=None):  # noqa: D102 - Keras's hook

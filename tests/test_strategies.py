@@ -1,0 +1,188 @@
+"""Training on several devices and in several processes."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfvae import components
+from tfvae.datasets.base import Dataset
+from tfvae.training import cluster, feeding, logs, strategies
+
+PROGRAM = """
+import pathlib, sys
+import numpy as np
+import tensorflow as tf
+
+name, num_cpus, out = sys.argv[1], int(sys.argv[2]), pathlib.Path(sys.argv[3])
+cpus = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(
+    cpus[0], [tf.config.LogicalDeviceConfiguration()] * num_cpus
+)
+from tfvae.training import loop, strategies
+strategy = strategies.make(name)
+import tfvae
+from tfvae import components
+from tfvae.datasets.base import Dataset
+
+data = components.build(Dataset, "mnist(binarize='dynamic', limit=1000, validation=200)")
+with strategies.scope_of(strategy):
+    vae = tfvae.VAE((28, 28, 1), 2, network="mlp(hidden=(8,))")
+loop.train(vae, data, out / "run", epochs=1, batch_size=20, learning_rate=1e-3)
+assert vae.engine.jit_compile
+assert strategy is None or strategy.num_replicas_in_sync == 2
+np.savez(out / "weights.npz", *strategies.on_one_device(vae).get_weights())
+"""
+
+
+def start(out, name, num_cpus=1, **environment):
+    out.mkdir()
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, name, str(num_cpus), str(out)],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def tf_config(index, ports, **more):
+    workers = [f"localhost:{port}" for port in ports]
+    task = {"type": "worker", "index": index}
+    return json.dumps({"cluster": {"worker": workers, **more}, "task": task})
+
+
+def free_ports(num):
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(num)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """50 steps with XLA: on one device, on two of one process, and in two processes."""
+    base, ports = tmp_path_factory.mktemp("runs"), free_ports(2)
+    programs = {
+        "single": start(base / "single", "single"),
+        "mirrored": start(base / "mirrored", "mirrored", num_cpus=2),
+        **{
+            f"worker{i}": start(base / f"worker{i}", "auto", TF_CONFIG=tf_config(i, ports))
+            for i in range(2)
+        },
+    }
+    for name, program in programs.items():
+        _, errors = program.communicate(timeout=500)
+        assert program.returncode == 0, f"{name}: {errors[-3000:]}"
+    return base
+
+
+@pytest.mark.parametrize("name", ["mirrored", "worker0"])
+def test_strategies_end_50_steps_with_the_loss_of_one_device(name, runs):
+    one, several = (logs.read_metrics(runs / n / "run/metrics.jsonl") for n in ("single", name))
+    assert one[0]["step"] == several[0]["step"] == 50
+    for part in ("train", "validation"):
+        for key, value in one[0][part].items():
+            assert several[0][part][key] == pytest.approx(value, rel=1e-5)  # 5 digits
+
+
+@pytest.mark.parametrize("name", ["mirrored", "worker0", "worker1"])
+def test_strategies_end_with_the_weights_of_one_device(name, runs):
+    one, several = (np.load(runs / n / "weights.npz") for n in ("single", name))
+    for key in one.files:
+        # Sums in another order; Adam divides by the size of a gradient, however small.
+        np.testing.assert_allclose(several[key], one[key], atol=2e-4)
+
+
+def test_only_the_chief_writes(runs):
+    assert (runs / "worker0/run/checkpoints/step-000000050.npz").is_file()
+    assert not (runs / "worker1/run").exists()
+
+
+class TwoReplicas:
+    """Stands in for a strategy of two processes, and gives the share of one of them."""
+
+    num_replicas_in_sync = 2
+
+    def __init__(self, index):
+        self.index = index
+
+    def distribute_datasets_from_function(self, function):
+        return function(tf.distribute.InputContext(2, self.index, 2))
+
+
+def test_the_shares_of_a_batch_make_up_the_batch():
+    data = components.build(Dataset, "mnist(limit=50)")
+    first, second = (feeding.make(data, 20, 0, TwoReplicas(i)).training(0, 1) for i in range(2))
+    whole = data.blocks(20, 1, 0, start_step=1)  # the second batch, then a short one
+    shares = [np.concatenate(pair) for pair in zip(first.take(3), second.take(3), strict=True)]
+    batches = [block[0] for block in whole.take(5) if len(block[0]) == 20]
+    np.testing.assert_array_equal(shares, batches)
+
+
+def test_a_batch_that_devices_cannot_share_is_refused():
+    data = components.build(Dataset, "mnist(limit=50)")
+    with pytest.raises(ValueError, match=r"batch_size=15\. Choose a multiple of 2, such as 14"):
+        feeding.make(data, 15, 0, TwoReplicas(0))
+
+
+def test_a_cluster_is_read_from_the_environment():
+    assert cluster.read({}) == cluster.Cluster()
+    workers = [cluster.read({"TF_CONFIG": tf_config(i, [1, 2])}) for i in range(2)]
+    assert [w.is_chief for w in workers] == [True, False]
+    with_chief = cluster.read({"TF_CONFIG": tf_config(0, [1, 2], chief=["localhost:3"])})
+    assert with_chief == cluster.Cluster(3, False, "TF_CONFIG")
+    slurm = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "0"}
+    assert cluster.read(slurm) == cluster.Cluster(4, True, "Slurm")
+    # A batch script with four tasks runs once; `srun` starts the tasks.
+    assert cluster.read({"SLURM_NTASKS": "4"}) == cluster.Cluster()
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("{", "TF_CONFIG is JSON such as"),
+        ("[]", "TF_CONFIG is JSON such as"),
+        (tf_config(0, [1], ps=["localhost:2"]), "no training with parameter servers"),
+        (tf_config(5, [1, 2]), "Received worker 5 in a cluster of worker 0, worker 1"),
+    ],
+)
+def test_a_cluster_that_cannot_train_is_refused(config, message):
+    with pytest.raises(cluster.ClusterError, match=message):
+        cluster.read({"TF_CONFIG": config})
+
+
+def test_a_strategy_without_what_it_needs_is_refused(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(cluster.ClusterError, match="Neither names more than this process"):
+        strategies.make("multi_worker")
+    with pytest.raises(cluster.ClusterError, match="is one of auto, single, mirrored"):
+        strategies.make("parameter_server")
+    with pytest.raises(cluster.ClusterError, match="`--strategy tpu` needs a TPU"):
+        strategies.make("tpu")
+
+
+def test_a_machine_with_one_device_needs_no_strategy(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    assert [strategies.make(name) for name in ("auto", "single", "mirrored")] == [None] * 3
+
+
+def test_pipelines_train_refuses_a_strategy_as_a_usage_error(tmp_path):
+    program = subprocess.run(
+        [sys.executable, "-m", "pipelines.train", "--run", str(tmp_path / "run")],
+        env={**os.environ, "TF_CONFIG": tf_config(0, [1], ps=["localhost:2"])},
+        cwd=pathlib.Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert program.returncode == 2
+    assert program.stderr.startswith("python -m pipelines.train: Keras 3 has no training with")
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,123 @@
+"""Feeding: how the batches of a data set reach the devices that train on them."""
+
+import tensorflow as tf
+
+_EVALUATION_BATCH_SIZE = 500
+# Steps of a block: enough to make the way from Python to XLA cheap, few enough for caches.
+_BLOCK_STEPS = range(10, 31)
+_BEST_BLOCK_STEPS = 20
+
+
+def make(dataset, batch_size, seed, strategy=None):
+    """Returns the feed of a data set for a strategy.
+
+    Args:
+        dataset: A `Dataset`.
+        batch_size: Examples a step, over all devices together.
+        seed: Int; the order of the data follows from it.
+        strategy: `tf.distribute.Strategy`, or None for one device.
+
+    Returns:
+        A feed. Its `steps` are the steps of an epoch, `calls(start)` the steps of each call of
+        `train_step` from a step of an epoch on, `training(epoch, start)`, `validation()` and
+        `validation_steps` what `fit` takes. `calls_a_look` says after how many calls to
+        ask whether somebody wants it to stop.
+
+    Raises:
+        ValueError: If the devices can't share a batch equally.
+    """
+    if strategy is None:
+        return _Blocks(dataset, batch_size, seed)
+    return _Shares(dataset, batch_size, seed, strategy)
+
+
+class _Blocks:
+    """One device: blocks of batches, whose steps run in one program."""
+
+    calls_a_look = 1
+    validation_steps = None  # a data set of its own says when it ends
+
+    def __init__(self, dataset, batch_size, seed):
+        self._dataset, self._batch_size, self._seed = dataset, batch_size, seed
+        self.steps = dataset.steps_per_epoch(batch_size)
+        self._num_steps = block_steps(self.steps)
+
+    def calls(self, start):
+        return self._dataset.block_steps(self._batch_size, self._num_steps, start)
+
+    def training(self, epoch, start):
+        first = epoch * self.steps + start
+        return self._dataset.blocks(self._batch_size, self._num_steps, self._seed, first)
+
+    def validation(self):
+        return self._dataset.split("validation", _EVALUATION_BATCH_SIZE)
+
+
+class _Shares:
+    """Several devices: each gets an equal share of the rows of every batch.
+
+    Row i of a batch is the same example with the same noise, whichever device it falls to. The
+    examples that don't fill an epoch's last batch are left out of it; they are others each epoch.
+    Validation isn't shared: every device evaluates every example, with the noise of one device.
+    """
+
+    calls_a_look = 20  # with several processes a look at the signals is a message between them
+
+    def __init__(self, dataset, batch_size, seed, strategy):
+        replicas = strategy.num_replicas_in_sync
+        if batch_size % replicas:
+            near = max(1, batch_size // replicas) * replicas
+            raise ValueError(
+                f"The {replicas} devices of the strategy share each batch equally. Received "
+                f"batch_size={batch_size}. Choose a multiple of {replicas}, such as {near}."
+            )
+        self._dataset, self._batch_size, self._seed = dataset, batch_size, seed
+        self._strategy = strategy
+        self.steps = dataset.num_examples("train") // batch_size
+        self.validation_steps = -(-dataset.num_examples("validation") // _EVALUATION_BATCH_SIZE)
+
+    def calls(self, start):
+        return [1] * (self.steps - start)
+
+    def training(self, epoch, start):
+        # Of the data set, which counts an epoch's short last batch.
+        first = epoch * self._dataset.steps_per_epoch(self._batch_size) + start
+        blocks = self._dataset.blocks(self._batch_size, 1, self._seed, first)
+        batches = blocks.filter(lambda block: tf.shape(block)[1] == self._batch_size)
+
+        def of_worker(context):
+            share = self._batch_size // context.num_replicas_in_sync
+            here = context.num_replicas_in_sync // context.num_input_pipelines
+            begin = context.input_pipeline_id * here * share
+
+            def shares(block):
+                rows = tf.ensure_shape(block[0], (self._batch_size, *block.shape[2:]))
+                rows = rows[begin : begin + here * share]
+                parts = tf.reshape(rows, (here, share, *rows.shape[1:]))
+                return tf.data.Dataset.from_tensor_slices(parts)
+
+            return batches.flat_map(shares).prefetch(2 * here)
+
+        return self._strategy.distribute_datasets_from_function(of_worker)
+
+    def validation(self):
+        batches = self._dataset.split("validation", _EVALUATION_BATCH_SIZE)
+
+        def of_worker(context):
+            here = context.num_replicas_in_sync // context.num_input_pipelines
+            return batches.flat_map(lambda x: tf.data.Dataset.from_tensors(x).repeat(here))
+
+        return self._strategy.distribute_datasets_from_function(of_worker)
+
+
+def block_steps(steps):
+    """Returns the steps of a block: a divisor of the steps of an epoch where one is near.
+
+    Blocks of one size need one compilation.
+
+    Examples:
+        >>> block_steps(550)
+        22
+    """
+    divisors = [n for n in _BLOCK_STEPS if steps % n == 0]
+    return min(divisors, key=lambda n: abs(n - _BEST_BLOCK_STEPS), default=_BEST_BLOCK_STEPS)

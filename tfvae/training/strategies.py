@@ -1,0 +1,179 @@
+"""Strategies: how one training runs on several devices or machines."""
+
+import contextlib
+import operator
+import os
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfvae.training import cluster
+
+
+def make(name="auto"):
+    """Makes a strategy; call it before anything else runs on TensorFlow.
+
+    single        one device
+    mirrored      all GPUs of this machine, or all of its logical CPUs, in one process
+    multi_worker  the processes that `TF_CONFIG` or Slurm name, with the GPUs of each
+    tpu           the TPU that `TPU_NAME` names, or the one of this machine
+    auto          the first of these that the environment asks for: several processes, a TPU,
+                  several GPUs, else one device
+
+    Args:
+        name: One of `cluster.STRATEGIES`.
+
+    Returns:
+        `tf.distribute.Strategy`, or None for one device.
+
+    Raises:
+        ClusterError: If the name is unknown, or the environment doesn't have what it needs.
+    """
+    if name not in cluster.STRATEGIES:
+        raise cluster.ClusterError(
+            f"`strategy` is one of {', '.join(cluster.STRATEGIES)}. Received {name!r}."
+        )
+    return {
+        "auto": _auto,
+        "single": lambda: None,
+        "mirrored": _mirrored,
+        "multi_worker": _multi_worker,
+        "tpu": _tpu,
+    }[name]()
+
+
+def scope_of(strategy):
+    """Returns the context in which the variables of a strategy are made."""
+    return contextlib.nullcontext() if strategy is None else strategy.scope()
+
+
+def of(model):
+    """Returns the strategy that a Keras model was made under, or None for one device."""
+    strategy = model.distribute_strategy
+    return strategy if strategy.num_replicas_in_sync > 1 else None
+
+
+def describe(model):
+    """Returns what to say of the devices of a model, a list of sentences."""
+    strategy = of(model)
+    if strategy is None:
+        return []
+    return [
+        f"{type(strategy).__name__}: {strategy.num_replicas_in_sync} devices share each batch; "
+        f"every one of them evaluates."
+    ]
+
+
+def on_one_device(model):
+    """Returns a model on one device with the weights and the optimizer of a trained one.
+
+    Args:
+        model: A compiled `VAE`. One that is on one device already comes back as it is.
+    """
+    if of(model) is None:
+        return model
+    copy = type(model).from_config(model.get_config())
+    copy.compile(type(model.optimizer).from_config(model.optimizer.get_config()))
+    copy.optimizer.build(copy.trainable_variables)
+    for part in ("weights", "optimizer.variables"):
+        read = operator.attrgetter(part)
+        for variable, trained in zip(read(copy), read(model), strict=True):
+            variable.assign(np.asarray(trained.value))
+    return copy
+
+
+def number(variable):
+    """Returns the value of a scalar variable, whether or not it has copies on several devices."""
+    return keras.ops.convert_to_numpy(variable).item()
+
+
+def writes(model):
+    """Says whether this process writes what training leaves behind: the chief of several does."""
+    return not _spans_workers(of(model)) or cluster.read().is_chief
+
+
+def check_agreement(model, steps):
+    """Refuses processes that would begin at different steps, and wait for each other for ever.
+
+    Raises:
+        ClusterError: If they would.
+    """
+    if not np.isclose(total(model, float(steps)), steps * total(model, 1.0)):
+        raise cluster.ClusterError(
+            f"Processes that train together go on from one checkpoint. This one found that of step "
+            f"{steps}, others another. Put the run directory where all of them can read it."
+        )
+
+
+def total(model, number):
+    """Adds up a number over the processes that train together, all of which call this.
+
+    Args:
+        model: The Keras model that is trained.
+        number: Float.
+
+    Returns:
+        Float, the same in each.
+    """
+    strategy = of(model)
+    if not _spans_workers(strategy):
+        return number
+
+    def add(share):
+        share = tf.identity(share)  # on the device of this replica
+        return tf.distribute.get_replica_context().all_reduce("SUM", share)
+
+    # Each of a process's devices adds the number once.
+    here = strategy.num_replicas_in_sync // cluster.read().num_workers
+    run = tf.function(lambda share: strategy.run(add, args=(share,)), autograph=False)
+    sums = strategy.experimental_local_results(run(tf.constant(number / here)))
+    return float(sums[0])
+
+
+def _spans_workers(strategy):
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def _auto():
+    if cluster.read().num_workers > 1:
+        return _multi_worker()
+    if os.environ.get("TPU_NAME") or tf.config.list_physical_devices("TPU"):
+        return _tpu()
+    return _mirrored() if len(tf.config.list_logical_devices("GPU")) > 1 else None
+
+
+def _mirrored():
+    gpus = tf.config.list_logical_devices("GPU")
+    devices = [device.name for device in gpus or tf.config.list_logical_devices("CPU")]
+    return tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else None
+
+
+def _multi_worker():
+    found = cluster.read()
+    if found.source and found.num_workers == 1:
+        return _mirrored()
+    if found.source is None:
+        raise cluster.ClusterError(
+            "`--strategy multi_worker` reads the other processes from TF_CONFIG, or from the "
+            "variables that `srun` sets. Neither names more than this process. Set TF_CONFIG, "
+            "start it with `srun`, or choose `--strategy mirrored`."
+        )
+    resolver = None
+    if found.source == "Slurm":
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver()
+    return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+
+
+def _tpu():
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(os.environ.get("TPU_NAME", ""))
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, tf.errors.OpError, RuntimeError) as error:
+        raise cluster.ClusterError(
+            f"`--strategy tpu` needs a TPU: one of this machine, or the one that the variable "
+            f"TPU_NAME names. None answered ({type(error).__name__}: "
+            f"{str(error).partition(chr(10))[0]}). Choose `--strategy single`."
+        ) from None
+    return tf.distribute.TPUStrategy(resolver)
