@@ -407,7 +407,7 @@ def test_formats_are_checked_before_anything_is_written(warm, tmp_path):
         tfvae.export(warm, tmp_path / "model", formats=("litert", "onnx"))
     with pytest.raises(ValueError, match="names at least one format"):
         tfvae.export(warm, tmp_path / "model", formats=())
-    with pytest.raises(ValueError, match="an int of at least 1, or None for all. Received 0"):
+    with pytest.raises(ValueError, match=r"an int of at least 1, or None for all\. Received 0"):
         tfvae.export(warm, tmp_path / "model", keep=0)
     assert not (tmp_path / "model").exists()
 
