@@ -1,5 +1,6 @@
 """Check a deployment: `python -m pipelines.check_serving EXPORTED --url http://HOST:8501`."""
 
+import contextlib
 import dataclasses
 import pathlib
 import time
@@ -145,15 +146,13 @@ def _requests(path):
     return requests
 
 
-class _missing_package:  # noqa: N801 - a block, as `usage` is
+@contextlib.contextmanager
+def _missing_package():
     """Turns the `ImportError` of the gRPC transport into a `UsageError`."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, traceback):
-        if kind is not None and issubclass(kind, ImportError):
-            raise UsageError(str(error)) from error
+    try:
+        yield
+    except ImportError as error:
+        raise UsageError(str(error)) from error
 
 
 def _make_parser():

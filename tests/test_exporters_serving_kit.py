@@ -5,7 +5,13 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from google.protobuf import text_format
+from google.protobuf import (
+    descriptor_pb2,
+    descriptor_pool,
+    message_factory,
+    text_format,
+    wrappers_pb2,
+)
 from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
@@ -20,6 +26,46 @@ REQUESTS = [
     Request("saved_model", "encoder", "sample", {"x": X, "seed": SEED}, {}),
     Request("saved_model", "decoder", "generate", {"seed": SEED}, {}),
 ]
+
+
+INT, TEXT = ".google.protobuf.Int64Value", ".google.protobuf.StringValue"
+FIELDS = {
+    # Of session_bundle_config.proto and monitoring_config.proto, which the package leaves out.
+    "BatchingParameters": [
+        *[("max_batch_size", 1, INT), ("batch_timeout_micros", 2, INT)],
+        *[("max_enqueued_batches", 3, INT), ("num_batch_threads", 4, INT)],
+        *[("thread_pool_name", 5, TEXT), ("allowed_batch_sizes", 6, None)],
+    ],
+    "PrometheusConfig": [("enable", 1, "bool"), ("path", 2, "string")],
+    "MonitoringConfig": [("prometheus_config", 1, ".serving_kit.PrometheusConfig")],
+}
+
+
+@pytest.fixture(scope="module")
+def messages():
+    """Returns TensorFlow Serving's messages that its API package leaves out, by name."""
+    file = descriptor_pb2.FileDescriptorProto(name="serving_kit.proto", package="serving_kit")
+    file.syntax = "proto3"
+    file.dependency.append("google/protobuf/wrappers.proto")
+    for name, fields in FIELDS.items():
+        message = file.message_type.add(name=name)
+        for field, number, kind in fields:
+            entry = message.field.add(name=field, number=number, label=1)
+            if kind is None:
+                entry.type, entry.label = entry.TYPE_INT64, entry.LABEL_REPEATED
+            elif kind.startswith("."):
+                entry.type, entry.type_name = entry.TYPE_MESSAGE, kind
+            else:
+                entry.type = {"bool": entry.TYPE_BOOL, "string": entry.TYPE_STRING}[kind]
+    pool = descriptor_pool.DescriptorPool()
+    for known in (wrappers_pb2.DESCRIPTOR, None):
+        copy = descriptor_pb2.FileDescriptorProto()
+        known.CopyToProto(copy) if known is not None else copy.CopyFrom(file)
+        pool.Add(copy)
+    return {
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"serving_kit.{name}"))
+        for name in FIELDS
+    }
 
 
 def publish(root, version):
@@ -158,9 +204,23 @@ def test_warm_up_records_are_prediction_logs_of_every_signature_and_size(tmp_pat
     }
 
 
-def test_batching_names_the_sizes_that_are_warmed_up(tmp_path):
+def test_batching_takes_the_sizes_that_are_warmed_up(tmp_path, messages):
     warmup.write("encoder", (), tmp_path)
-    text = (tmp_path / "batching_params.pbtxt").read_text()
-    sizes = [int(line.split()[-1]) for line in text.splitlines() if line.startswith("allowed")]
-    assert tuple(sizes) == warmup.BATCH_SIZES
-    assert f"max_batch_size {{ value: {sizes[-1]} }}" in text
+    parameters = messages["BatchingParameters"]()
+    text_format.Parse((tmp_path / "batching_params.pbtxt").read_text(), parameters)
+    sizes = list(parameters.allowed_batch_sizes)
+    # In increasing order, and the last one is the largest: what the server asks of them.
+    assert tuple(sizes) == warmup.BATCH_SIZES == tuple(sorted(set(sizes)))
+    assert parameters.max_batch_size.value == sizes[-1]
+
+
+def test_threads_and_metrics_are_configured(tmp_path, messages):
+    publish(tmp_path, 1)
+    folder = tmp_path / "serving"
+    parameters = messages["BatchingParameters"]()
+    text_format.Parse((folder / "batching.config").read_text(), parameters)
+    assert parameters.num_batch_threads.value >= 1
+    monitoring = messages["MonitoringConfig"]()
+    text_format.Parse((folder / "monitoring.config").read_text(), monitoring)
+    assert monitoring.prometheus_config.enable
+    assert monitoring.prometheus_config.path.startswith("/")

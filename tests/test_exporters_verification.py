@@ -128,6 +128,25 @@ def test_weights_that_are_stored_twice_are_named(vae, tmp_path):
         verify(vae, tmp_path / "encoder", SavedModel(), listed)
 
 
+def test_weights_that_are_equal_by_nature_are_no_defect(tmp_path):
+    # Before training all biases are zero: in both layers, in both parts, and like constants.
+    vae = tfvae.VAE((64,), 3, network="mlp(hidden=(64, 64))", likelihood="normal")
+    first, second = endpoints.endpoints(vae, "seed")["encoder"]
+
+    def posterior(x):
+        zeros = tf.constant(np.zeros(64, np.float32))
+        return first.function(x + zeros)
+
+    listed = (Endpoint("serving_default", posterior, first.inputs), second)
+    write_saved_model(listed, tmp_path / "encoder")
+    weights = endpoints.weights(vae)
+    path = tmp_path / "encoder"
+    assert SavedModel().inspect(path, listed, weights["encoder"], weights["decoder"]) == []
+    zeros = [np.zeros(64, np.float32)] * 2
+    path = converted(lambda x: tf.maximum(x, zeros[0] + 0), 64, tmp_path / "a.tflite")
+    assert list(flatbuffers.problems(path, None, zeros, zeros)) == []
+
+
 def test_variables_that_are_dead_in_a_session_are_named(vae, tmp_path, bare):
     # It loads with `tf.saved_model.load`, and by the C API without an error, too.
     listed = endpoints.endpoints(vae, "seed")["encoder"][:1]

@@ -16,13 +16,16 @@ import urllib.request
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from serving_stand_in import StandIn
+from tensorflow_serving.apis import prediction_log_pb2
 
 import tfvae
 from pipelines import check_serving
 from pipelines.cli import Failure, UsageError
 from tfvae import serving
 from tfvae.exporters import comparison, golden, serving_kit
+from tfvae.exporters.warmup import BATCH_SIZES
 from tfvae.serving import Client, ServingError, UnavailableError, seeds
 
 WITHOUT_TENSORFLOW = """
@@ -212,6 +215,20 @@ def test_seeds_differ_by_row():
     assert len({tuple(row) for row in seeds(100, 5)}) == 100
     assert seeds(3).dtype == np.int32
     assert set(serving.__all__) <= set(dir(serving))
+
+
+def test_every_warm_up_request_is_answered(exported, stand_in):
+    # A server that can't answer one refuses the version.
+    for part, versions in stand_in.models.programs.items():
+        path = exported / part / "1" / "assets.extra" / "tf_serving_warmup_requests"
+        records = [record.numpy() for record in tf.data.TFRecordDataset(str(path))]
+        assert len(records) == len(versions[1].signatures) * len(BATCH_SIZES)
+        for record in records:
+            request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+            inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
+            outputs = versions[1].run(request.model_spec.signature_name, inputs)
+            (batch,) = {len(array) for array in inputs.values()}
+            assert {len(array) for array in outputs.values()} == {batch}
 
 
 def post(address, body):

@@ -77,18 +77,23 @@ def _weights(model, weights, foreign):
     sorted values.
     """
     stored = [_key(buffer.DataAsNumpy()) for buffer in _each(model, "Buffers") if _is_large(buffer)]
-    mine = {_key(w) for w in weights if w.size >= _LARGE}
-    theirs = {_key(w) for w in foreign if w.size >= _LARGE} - mine
+    mine = collections.Counter(_key(w) for w in weights if _is_telling(w))
+    theirs = {_key(w) for w in foreign if _is_telling(w)}
     for key, times in collections.Counter(stored).items():
         size = len(key) // 4
-        if times > 1 and key in mine:
+        if times > mine[key] > 0:
             yield f"Static check of weights: a weight of {size} values is stored {times} times."
-        if key in theirs:
+        if key in theirs and key not in mine:
             yield f"Static check of weights: a weight of {size} values belongs to another part."
 
 
 def _is_large(buffer):
     return buffer.DataLength() >= 4 * _LARGE and buffer.DataLength() % 4 == 0
+
+
+def _is_telling(weight):
+    """Says whether a weight can be told from others: biases that are still zero can't."""
+    return weight.size >= _LARGE and np.ptp(weight) > 0
 
 
 def _key(array):

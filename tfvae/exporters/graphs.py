@@ -167,7 +167,8 @@ def _stored(prefix):
 
 def _baked_weights(graph_def, weights):
     """Yields constants that repeat a weight, which makes the file as large again."""
-    large = {w.tobytes() for w in weights if w.size >= 64}
+    # Those that are all one value, such as biases before training, are like many a constant.
+    large = {w.tobytes() for w in weights if w.size >= 64 and np.ptp(w) > 0}
     functions = getattr(graph_def, _FUNCTIONS).function
     nodes = [*graph_def.node, *(node for f in functions for node in f.node_def)]
     for node in nodes:
