@@ -19,7 +19,7 @@ import zipfile
 
 import numpy as np
 
-from pipelines import outputs
+from pipelines import cli, outputs
 from pipelines.cli import Failure, UsageError
 from tfvae.files import write_atomically
 
@@ -214,6 +214,7 @@ def _write_parquet(path, columns):
 
 
 def _write_tfrecord(path, columns):
+    cli.load_tensorflow(probability=False)  # quietly
     import tensorflow as tf
 
     def feature(value):

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import tfvae
-from pipelines import cli, export, generate
+from pipelines import bulk, cli, export, generate
 from pipelines.cli import Failure, UsageError
 from tfvae.exporters import publication
 from tfvae.exporters.base import ExportError
@@ -317,6 +317,23 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path):
     with np.load(path) as arrays:
         expected = rng.standard_normal((num, 28, 28), dtype=np.float32)
         np.testing.assert_array_equal(arrays["mean"], expected)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_rows_that_are_all_there_are_not_made_again(tmp_path, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    given = argparse.Namespace(num=2 * generate._CHUNK, seed=5, what="mean")
+    path = tmp_path / "a.npz"
+    with monkeypatch.context() as patch:
+        patch.setitem(bulk._WRITERS, ".npz", interrupt)
+        with pytest.raises(KeyboardInterrupt, match="after 512 of 512 examples"):
+            generate._write_table(Endless(), DECODER, path, given)
+    program = Endless()
+    generate._write_table(program, DECODER, path, given)
+    assert program.num_calls == 0
+    assert np.load(path)["mean"].shape == (512, 28, 28)
     assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
 
 
