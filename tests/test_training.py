@@ -24,8 +24,11 @@ SPEC = "mnist(limit=230)"  # 5 steps of 50 an epoch, the last one of 30
 NUMBERS = {"batch_size": 50, "learning_rate": 1e-3}
 
 
-def make(**options):
-    return tfvae.VAE((28, 28, 1), 2, network="mlp(hidden=(8,))", **options)
+def make(jit_compile=False, **options):
+    """Makes a VAE; without XLA, which compiles for seconds, where a test is of other things."""
+    vae = tfvae.VAE((28, 28, 1), 2, network="mlp(hidden=(8,))", **options)
+    vae.compile = functools.partial(vae.compile, jit_compile=jit_compile)
+    return vae
 
 
 def make_data():
@@ -83,20 +86,27 @@ class StopAt(keras.callbacks.Callback):
 
 @pytest.fixture(scope="module")
 def in_blocks(tmp_path_factory):
-    """The same run in blocks of 2 steps: 2, 2 and the short batch."""
-    run, vae = tmp_path_factory.mktemp("blocks"), make()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(feeding, "block_steps", lambda steps: 2)
-        loop.train(vae, make_data(), run, epochs=3, **NUMBERS)
-    return run, state(vae)
+    """The same run in blocks of 2 steps: 2, 2 and the short batch; by whether XLA compiles it."""
+
+    @functools.cache
+    def runs(jit_compile):
+        run, vae = tmp_path_factory.mktemp("blocks"), make(jit_compile)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(feeding, "block_steps", lambda steps: 2)
+            loop.train(vae, make_data(), run, epochs=3, **NUMBERS)
+        return run, state(vae)
+
+    return runs
 
 
-@pytest.mark.parametrize("at", [(0, 0), (1, 2), (2, 0)])
+@pytest.mark.parametrize(
+    ("at", "jit_compile"), [((0, 0), False), ((1, 1), True), ((1, 2), False), ((2, 0), False)]
+)
 def test_sigterm_at_any_block_and_resuming_ends_with_the_same_bits(
-    at, in_blocks, tmp_path, monkeypatch
+    at, jit_compile, in_blocks, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(feeding, "block_steps", lambda steps: 2)
-    whole_run, whole_state = in_blocks
+    whole_run, whole_state = in_blocks(jit_compile)
     stop = StopAt(*at)
     images = loop.Images
 
@@ -104,13 +114,13 @@ def test_sigterm_at_any_block_and_resuming_ends_with_the_same_bits(
         stop.images = images(*arguments)
         return stop
 
-    vae = make()
+    vae = make(jit_compile)
     with monkeypatch.context() as patch:
         patch.setattr(loop, "Images", with_stop)
         with pytest.raises(keeper.Stopped, match="SIGTERM"):
             loop.train(vae, make_data(), tmp_path, epochs=3, **NUMBERS)
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    again = make(seed=0)
+    again = make(jit_compile)
     result = loop.train(again, make_data(), tmp_path, epochs=3, **NUMBERS)
     assert (result.resumed_at.epoch, result.resumed_at.steps) != (0, 0)
     assert state(again) == whole_state
@@ -147,8 +157,7 @@ KILLS = 20
 def train_many(run, epochs):
     """Trains without compilation, which would take seconds after each kill."""
     vae, data = make(), components.build(Dataset, "mnist(limit=70, validation=30)")
-    compile_with_xla = vae.compile
-    vae.compile = functools.partial(compile_with_xla, jit_compile=False, run_eagerly=True)
+    vae.compile = functools.partial(vae.compile, run_eagerly=True)
     loop.train(vae, data, run, epochs=epochs, **NUMBERS)
     return vae
 
@@ -300,7 +309,7 @@ def test_a_gradient_that_is_not_finite_is_not_applied():
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_learns_what_float32_learns(precision, whole, tmp_path):
     run, _ = whole
-    vae = make(dtype=precision)
+    vae = make(jit_compile=True, dtype=precision)
     loop.train(vae, make_data(), tmp_path, epochs=3, **NUMBERS)
     assert vae.encoder.layers[-2].compute_dtype == precision.removeprefix("mixed_")
     assert vae.posterior(np.zeros((1, 28, 28, 1), np.float32)).mean().dtype == tf.float32
