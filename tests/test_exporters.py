@@ -113,12 +113,19 @@ def tensorflow():
         yield process
 
 
+@pytest.fixture(scope="module")
+def bare():
+    """The same without TensorFlow."""
+    with Fresh() as process:
+        yield process
+
+
 @pytest.fixture
-def warm(monkeypatch, tensorflow):
-    """A model whose exports use that process."""
+def warm(monkeypatch, tensorflow, bare):
+    """A model whose exports use those processes."""
 
     def process(*packages):
-        return contextlib.nullcontext(tensorflow) if packages else Fresh()
+        return contextlib.nullcontext(tensorflow if packages else bare)
 
     monkeypatch.setattr(publication, "Fresh", process)
     return build()

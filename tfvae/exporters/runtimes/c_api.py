@@ -135,10 +135,14 @@ class _Status:
 def _library():
     """Loads the C++ library of the installed package, without importing the package."""
     spec = importlib.machinery.PathFinder.find_spec("tensorflow")
-    if spec is None or spec.origin is None:
-        raise ValueError("The package tensorflow, which brings the C++ library, isn't installed.")
-    (path,) = sorted(pathlib.Path(spec.origin).parent.glob("libtensorflow_cc.*[0-9]*"))[:1]
-    library = ctypes.CDLL(str(path))
+    folder = pathlib.Path(spec.origin).parent if spec and spec.origin else None
+    found = sorted(folder.glob("libtensorflow_cc.*[0-9]*")) if folder else []
+    if not found:
+        raise ValueError(
+            f"SavedModels are proven by TensorFlow's C++ library, libtensorflow_cc, which comes "
+            f"with the package tensorflow. Looked in {folder}. Install tensorflow 2.21 from PyPI."
+        )
+    library = ctypes.CDLL(str(found[0]))
     for name, (result, *arguments) in _FUNCTIONS.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
