@@ -11,6 +11,7 @@ from rich.markup import escape
 from pipelines import cli
 from pipelines.benchmarks import (
     contestants,
+    data,
     machine,
     processes,
     serving,
@@ -32,7 +33,7 @@ elsewhere, the program says so and ends with status 1. Peers are an extra; a mis
 
 A full run takes some 20 minutes on 2 cores: leave the machine alone meanwhile.
 """
-_PARTS = (*works.WORKS, "latency", "startup")
+_PARTS = (*works.WORKS, "data", "latency", "startup")
 
 
 def main(argv):
@@ -85,6 +86,7 @@ def _make_parser():
 
 def _listing():
     lines = ["parts:", *(f"  {name:<16}{work.title}" for name, work in works.WORKS.items())]
+    lines += [f"  {'data':<16}training from memory, a mapped file and streamed shards"]
     lines += [f"  {'latency':<16}exports at batch 1, 64 and 1024"]
     lines += [f"  {'startup':<16}imports and --help"]
     for folder in contestants.FOLDERS:
@@ -141,7 +143,10 @@ def _measurements(quick):
         result = measure(plan, tick)
         return result, table(result)
 
+    first = works.WORKS["aevb"]
+    images = functools.partial(data.measure, works.quick(first) if quick else first)
     found = {
+        "data": functools.partial(then, images, tables.feeds),
         "latency": functools.partial(then, serving.measure, tables.latency),
         "startup": functools.partial(then, startup.measure, tables.startup),
     }

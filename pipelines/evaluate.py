@@ -4,7 +4,7 @@ import json
 
 import tfvae
 from pipelines import cli
-from pipelines.cli import usage
+from pipelines.cli import UsageError, usage
 from pipelines.runs import open_run
 
 REPORT = "evaluation.json"
@@ -12,8 +12,9 @@ REPORT = "evaluation.json"
 _DESCRIPTION = """\
 Evaluate a finished run on every example of a split, in nats an example.
 
-Prints the ELBO with its two terms, and with --num-samples the importance-weighted estimate of the
-log-likelihood; adds them, with how they were made, to evaluation.json in the run directory.
+Prints the ELBO with its two terms, with --num-samples the importance-weighted estimate of the
+log-likelihood, and with --baselines what simpler models reach on the same examples; adds them, with
+how they were made, to evaluation.json in the run directory.
 """
 _LABELS = {
     "log_likelihood": "log-likelihood",
@@ -39,6 +40,11 @@ def main(argv):
         default=0,
         help="importance samples an example; without it the log-likelihood is left out",
     )
+    parser.add_argument(
+        "--baselines",
+        action="store_true",
+        help="fit a mixture by EM and probabilistic PCA too, in the same nats",
+    )
     parser.add_argument("--seed", type=cli.non_negative_int, default=0, help="(default: 0)")
     given = parser.parse_args(argv)
     run = open_run(given.run)
@@ -48,17 +54,30 @@ def main(argv):
     dataset = run.dataset()
     with usage():
         dataset.num_examples(given.split)  # refuses a split that isn't there, before the model
+    vae = run.model()
+    check_num_samples(vae, given.num_samples)
     report_on(
-        run.model(),
+        vae,
         dataset,
         run.directory,
         split=given.split,
         num_samples=given.num_samples,
         seed=given.seed,
+        with_baselines=given.baselines,
     )
 
 
-def report_on(vae, dataset, directory, *, split, num_samples=0, seed=0):
+def check_num_samples(vae, num_samples):
+    """Refuses to estimate a log-likelihood where there are no importance weights."""
+    if num_samples and not vae.posterior_layer.has_density:
+        raise UsageError(
+            f"The log-likelihood is estimated by importance weights, which need a posterior with a "
+            f"density. That of this model, `{vae.posterior_layer.spec}`, has none. Leave "
+            f"`--num-samples` out."
+        )
+
+
+def report_on(vae, dataset, directory, *, split, num_samples=0, seed=0, with_baselines=False):
     """Evaluates a model, prints the table and adds it to the run's `evaluation.json`.
 
     Args:
@@ -68,10 +87,12 @@ def report_on(vae, dataset, directory, *, split, num_samples=0, seed=0):
         split: Name of a split.
         num_samples: Importance samples an example; 0 leaves the log-likelihood out.
         seed: Int.
+        with_baselines: Whether models without a network are fitted and evaluated beside it.
     """
     from rich.console import Console
     from rich.progress import Progress
 
+    from tfvae.evaluation import baselines
     from tfvae.evaluation.report import evaluate
 
     console = Console(highlight=False, soft_wrap=True)
@@ -86,7 +107,11 @@ def report_on(vae, dataset, directory, *, split, num_samples=0, seed=0):
             on_batch=lambda done: progress.update(task, completed=done),
         )
     report["protocol"]["versions"]["tfvae"] = tfvae.__version__
+    if with_baselines:
+        report["baselines"] = baselines.evaluate(vae, dataset, split, seed=seed)
     console.print(_table(report))
+    if with_baselines and not report["baselines"]:
+        console.print(f"No baseline is in the units of the likelihood {vae.likelihood_layer.spec}.")
     _add(report, directory / REPORT)
 
 
@@ -108,6 +133,10 @@ def _table(report):
             error = report[f"{name}_standard_error"]
             shown = "" if error is None else f"{error:.2f}"
             table.add_row(escape(label + samples), f"{report[name]:.2f}", shown)
+    for name, found in report.get("baselines", {}).items():
+        error = found["log_likelihood_standard_error"]
+        shown = "" if error is None else f"{error:.2f}"
+        table.add_row(escape(name), f"{found['log_likelihood']:.2f}", shown)
     return table
 
 

@@ -211,7 +211,7 @@ def publish(vae, directory, formats=FORMATS, **conditions):
         raise Failure(f"Nothing has been exported to {directory}. {error}") from error
     except OSError as error:
         raise Failure(f"{directory} can't be written: {error}.") from error
-    print(_report(publication))
+    print(report(publication, vae.event_shape))
     return publication
 
 
@@ -243,8 +243,16 @@ def _listing():
     return "formats:\n" + "\n".join(f"  {member}\n      {member.summary}" for member in formats)
 
 
-def _report(publication):
-    """Returns what to tell the user: what there is now, how large, and how to try it."""
+def report(publication, event_shape):
+    """Returns what to tell the user: what there is now, how large, and how to try it.
+
+    Args:
+        publication: A `Publication`.
+        event_shape: Shape of the model's examples: what is no image is written as an array.
+    """
+    from tfvae.figures import grids
+
+    kind = "png" if grids.is_image(event_shape) else "npy"
     sizes = {path: _size(path) for path in publication.paths.values()}
     width = max(len(str(path)) for path in sizes)
     lines = [f"  {path!s:<{width}}  {size / 1e6:8.2f} MB" for path, size in sizes.items()]
@@ -254,7 +262,7 @@ def _report(publication):
             f"signature agrees with the model in a fresh process.",
             *lines,
             f"Manifest, model card and golden requests: {publication.release}",
-            f"Try it: python -m pipelines.generate {publication.directory} --output samples.png",
+            f"Try it: python -m pipelines.generate {publication.directory} --output samples.{kind}",
         ]
     )
 

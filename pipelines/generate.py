@@ -80,7 +80,7 @@ def generate(program, path, num, seed, what="mean", start=0):
     """
     inputs = program.inputs(_ENDPOINT)
     # Each input draws from one stream, row after row: the chunks are those of one long draw.
-    streams = {name: np.random.Generator(np.random.Philox(seed)) for name in inputs}
+    streams = {name: np.random.Generator(np.random.Philox(_key(name, seed))) for name in inputs}
     for first in range(0, num, _CHUNK):
         size = min(_CHUNK, num - first)
         rows = {
@@ -98,10 +98,17 @@ def generate(program, path, num, seed, what="mean", start=0):
         yield answer[what]
 
 
+def _key(name, seed):
+    """Returns the key of an input's stream: `u` has another one than `eps` beside it."""
+    return [seed, 1] if name == "u" else seed
+
+
 def _noise(name, shape, rng):
-    """Returns what an input draws from: seeds for rows, or standard normals."""
+    """Returns what an input draws from: seeds for rows, uniforms or standard normals."""
     if name == "seed":
         return rng.integers(-(2**31), 2**31, shape, dtype=np.int32)
+    if name == "u":
+        return rng.random(shape, dtype=np.float32)
     return rng.standard_normal(shape, dtype=np.float32)
 
 

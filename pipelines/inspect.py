@@ -33,7 +33,7 @@ def main(argv):
         dataset = components.build(Dataset, given.dataset)
     x = summary.first(dataset, "train", _NUM)
     facts = summary.summarize(x)
-    fits = likelihoods(dataset.event_shape, x)
+    fits = likelihoods(dataset, x)
     _say("data", _on_data(dataset, given.dataset))
     _say("examples", [*_on_counts(dataset), *_on_copies(dataset)])
     _say("on the way in", dataset.notes)
@@ -44,23 +44,30 @@ def main(argv):
     print(f"Train on it:\n  {command(dataset, given.dataset, fits)}")
 
 
-def likelihoods(event_shape, x):
+def likelihoods(dataset, x):
     """Returns which likelihoods have a density for data.
 
     Args:
-        event_shape: Shape of an example.
-        x: NumPy array `[num, *event_shape]`.
+        dataset: The `Dataset`.
+        x: Some of its examples, NumPy array `[num, *event_shape]`.
 
     Returns:
         Dict of the name of a likelihood to whether it fits, and why.
     """
+    import numpy as np
+
+    from tfvae import masking
+    from tfvae.datasets import values
     from tfvae.distribution_layers.base import DistributionLayer
 
     found = {}
+    x = values.filled(x)
     for name, member in components.members("distribution_layers").items():
         try:
-            layer = components.build(DistributionLayer, name, event_shape)
+            layer = components.build(DistributionLayer, name, dataset.event_shape)
             layer.check_data(x)
+            if dataset.masks_missing:
+                masking.check_independent(layer(np.zeros([1, *layer.params_shape], np.float32)))
         except ValueError as error:
             found[name] = False, f"{name}: {error}"
         else:
@@ -176,6 +183,8 @@ def _on_copies(dataset):
 def _on_values(facts):
     yield f"mean {facts.mean:.6g}, standard deviation {facts.stddev:.6g}"
     yield f"{facts.num_distinct:,} different values"
+    if facts.num_missing:
+        yield f"{facts.num_missing:,} values are missing: the likelihood leaves them out"
     if len(facts.constant):
         listed = ", ".join(map(str, facts.constant[:8])) + (", ..." * (len(facts.constant) > 8))
         yield (
@@ -200,6 +209,8 @@ def _write(dataset, x, path):
 
 def _picture(dataset, x):
     """Returns examples side by side: as images, grey from the least to the greatest value."""
+    import numpy as np
+
     from tfvae.figures import images, panels
 
     low, high = dataset.value_range()
@@ -208,7 +219,8 @@ def _picture(dataset, x):
         x = x[..., :1]
     if len(x.shape) == 3 or (len(x.shape) == 4 and x.shape[-1] in images.CHANNELS):
         within = low >= 0 and high <= 1
-        return images.tile(x if within else (x - low) / (high - low))
+        x = x if within else (x - low) / (high - low)
+        return images.tile(np.where(np.isnan(x), 0.5, x))  # what is missing is grey
     panel = panels.Panel(x.reshape(len(x), -1), "", "element", "example")
     return panels.draw([panel], f"{dataset.member_name}, examples to train on", "value")
 

@@ -82,13 +82,16 @@ def _is_chief(strategy):
 
 def _build(options):
     """Returns the data set and the model, checked against each other."""
+    from tfvae import noise
+    from tfvae.datasets import values
     from tfvae.datasets.base import Dataset
     from tfvae.training import feeding, strategies
+    from tfvae.training.loop import check_schedule
 
     with usage():
         strategy = strategies.make(options["strategy"])  # before anything runs on TensorFlow
         dataset = components.build(Dataset, options["dataset"])
-        feeding.make(dataset, options["batch_size"], options["seed"], strategy)
+        feed = feeding.make(dataset, options["batch_size"], options["seed"], strategy)
         with strategies.scope_of(strategy):
             vae = tfvae.VAE(
                 dataset.event_shape,
@@ -97,9 +100,13 @@ def _build(options):
                 seed=options["seed"],
                 dtype=options["precision"],
                 transform=dataset.transform,
+                mask_missing=dataset.masks_missing,
             )
         x = next(iter(dataset.training(options["batch_size"], options["seed"])))
-        vae.likelihood_layer.check_data(x.numpy())
+        vae.likelihood_layer.check_data(values.filled(x.numpy()))
+        check_schedule(vae.objective, feed.steps, options["epochs"])
+        # What fits in shape may not fit in kind, such as a closed form that isn't known.
+        vae.terms(x[:2], noise.row_seeds(noise.seed_of(options["seed"]), 2))
     return dataset, vae
 
 
@@ -195,6 +202,12 @@ def _finish(vae, dataset, run, options, export, given):
     write_pictures(run, int(vae.optimizer.iterations), pictures)
     for path in gallery.write_all(pictures, run / FOLDER):
         print(f"Figure: {path}")
+    left_out = gallery.undefined_for(vae)
+    if left_out:
+        print(
+            f"Left out: {', '.join(left_out)}, which move one latent at a time. Those of the "
+            f"prior {options['prior']} depend on each other."
+        )
     print(f"Watch the curves: tensorboard --logdir {run.parent}")
     if refusal is not None:
         raise refusal

@@ -10,6 +10,13 @@ import numpy as np
 import pytest
 
 
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder of the test's own, which it works in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 @dataclasses.dataclass(frozen=True)
 class LinearGaussian:
     """A model whose likelihood and posterior are known: probabilistic principal components.

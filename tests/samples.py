@@ -51,6 +51,8 @@ def _write_arrays(place):
     rng = np.random.default_rng(0)
     np.save(place / "grey.npy", pictures())
     np.savez(place / "both.npz", x=rng.normal(size=(_NUM, 3)), y=np.arange(_NUM) % 4)
+    holes = rng.uniform(size=(_NUM, 4))
+    np.save(place / "holes.npy", np.where(holes < 0.8, holes, np.nan).astype(np.float32))
 
 
 def _write_hdf5(place):
@@ -89,15 +91,20 @@ def write_photos(place, num, corrupt=True):
         (place / "readme.txt").write_text("photographs")
 
 
-def write_table(path, num=120):
-    """Writes a CSV file with whole numbers, numbers and two kinds of categories."""
-    rng = np.random.default_rng(3)
+def write_table(path, num=120, holes=0.0):
+    """Writes a CSV file with whole numbers, numbers and two kinds of categories.
+
+    A part of the values, `holes`, is missing, but never the first one of a row.
+    """
+    rng, missing = np.random.default_rng(3), np.random.default_rng(4)
     lines = ["age,height,city,member"]
     for _ in range(num):
         age = rng.integers(18, 80)
         height = rng.normal(1.4 + age / 200, 0.1)
         city = rng.choice(["Rome", "Bern", "Oslo"])
-        lines.append(f"{age},{height:.2f},{city},{'true' if age > 40 else 'false'}")
+        row = [f"{height:.2f}", city, "true" if age > 40 else "false"]
+        draws = zip(row, missing.random(3), strict=True)
+        lines.append(",".join([str(age), *(text if u >= holes else "" for text, u in draws)]))
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -184,6 +191,7 @@ class Counted(tfds.core.GeneratorBasedBuilder):
 
 def _write_tables(place):
     write_table(place / "people.csv")
+    write_table(place / "holes.csv", holes=0.2)
 
 
 def _write_photos(place):

@@ -7,36 +7,9 @@ import h5py
 import numpy as np
 import pytest
 import samples
+from sources import build, everything, refused, rows
 
-from tfvae import components
-from tfvae.datasets.base import Dataset
 from tfvae.datasets.idx_files import DataFileError
-
-
-def build(spec):
-    return components.build(Dataset, spec)
-
-
-def refused(spec, error=ValueError):
-    """Returns the message with which a spec is refused."""
-    with pytest.raises(error) as caught:
-        build(spec)
-    return str(caught.value)
-
-
-def everything(dataset):
-    return np.concatenate([np.concatenate(list(dataset.split(s, 7))) for s in dataset.splits])
-
-
-def rows(x):
-    return sorted(row.tobytes() for row in np.asarray(x, np.float32))
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
 
 # Arrays.
 
@@ -129,6 +102,41 @@ def test_copies_are_counted_and_kept_in_one_split(place):
     copies = dataset.num_copies()
     assert sum(n for key, n in copies.items() if isinstance(key, str)) == 20
     assert all(n == 0 for key, n in copies.items() if isinstance(key, tuple))
+
+
+def test_missing_values_of_an_array_stay_missing(place):
+    x = np.random.default_rng(0).uniform(size=(40, 3)).astype(np.float32)
+    x[::4, 1] = np.nan
+    np.save("x.npy", x)
+    assert "NaN as missing with `missing='mask'`" in refused("arrays(path='x.npy')")
+    for options in ("", ", map_file=True"):
+        dataset = build(f"arrays(path='x.npy', missing='mask'{options})")
+        assert dataset.masks_missing
+        assert rows(everything(dataset)) == rows(x)
+        assert dataset.value_range() == (np.nanmin(x), np.nanmax(x))
+        assert "The array x.npy: 10 values are missing and left out by the likelihood." in (
+            dataset.notes
+        )
+    for mode in ("threshold", "dynamic"):  # `static` is among the laws
+        dataset = build(f"arrays(path='x.npy', missing='mask', binarize={mode!r}, test=0)")
+        batch = next(iter(dataset.training(36))).numpy()
+        assert set(np.unique(batch[~np.isnan(batch)])) == {0, 1}
+        assert np.isnan(batch).any()
+    x[3] = np.nan
+    np.save("x.npy", x)
+    message = refused("arrays(path='x.npy', missing='mask')")
+    assert "has examples without any value: example 3. Leave them out." in message
+    x[3] = np.inf
+    np.save("x.npy", x)
+    assert "infinite" in refused("arrays(path='x.npy', missing='mask')")
+
+
+def test_elements_that_never_vary_are_named(place):
+    x = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    x[:, 1] = 7
+    np.save("x.npy", x)
+    (note,) = build("arrays(path='x.npy')").notes
+    assert note.startswith("The array x.npy: 1 of 3 elements never vary (1): leave them out")
 
 
 BAD = np.zeros([20, 3], np.float32)
@@ -233,6 +241,14 @@ def test_idx_files_keep_their_test_split(place):
     assert [dataset.num_examples(s) for s in dataset.splits] == [32, 8, 20]
     expected = samples.pictures(60)[40:, ..., None].astype(np.float32) / np.float32(255)
     np.testing.assert_array_equal(np.concatenate(list(dataset.split("test", 7))), expected)
+
+
+def test_examples_that_are_in_the_test_split_too_are_counted(place):
+    _write_idx(place, "train-images-idx3-ubyte", samples.pictures(40))
+    _write_idx(place, "test-images-idx3-ubyte", samples.pictures(45)[35:])
+    assert "test-images-idx3-ubyte: 5 examples are in the train split" in "\n".join(
+        build("idx(path='.')").notes
+    )
 
 
 def test_idx_folders_that_can_t_be_read_are_refused(place):

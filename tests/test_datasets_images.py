@@ -8,27 +8,10 @@ import numpy as np
 import pytest
 import samples
 from PIL import Image
+from sources import build, examples, refused
 
-from tfvae import components
 from tfvae.datasets import gathering, pictures
-from tfvae.datasets.base import Dataset
 from tfvae.datasets.mapped import Mapped
-
-
-def build(spec):
-    return components.build(Dataset, spec)
-
-
-def refused(spec, error=ValueError):
-    with pytest.raises(error) as caught:
-        build(spec)
-    return str(caught.value)
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture
@@ -178,10 +161,9 @@ def test_a_cache_on_disk_gives_the_same_and_is_found_again(photos, binarize, fit
         assert isinstance(dataset._parts["train"].examples, Mapped) != fits
         assert dataset.notes == memory.notes
         assert dataset.fingerprint() == memory.fingerprint()
-        for ask in (lambda d: d.training(5, seed=2).take(9), lambda d: d.split("test", 2)):
-            np.testing.assert_array_equal(
-                np.concatenate(list(ask(dataset))), np.concatenate(list(ask(memory)))
-            )
+        np.testing.assert_array_equal(*(examples(d.split("test", 2)) for d in (dataset, memory)))
+        blocks = [next(iter(d.blocks(5, 3, seed=2))) for d in (dataset, memory)]
+        np.testing.assert_array_equal(*blocks)
 
 
 def test_a_changed_file_is_read_again(photos):

@@ -1,6 +1,7 @@
 """Tables: kinds of columns, standardisation by the training split, what travels into a model."""
 
 import datetime
+import gzip
 
 import keras
 import numpy as np
@@ -8,31 +9,16 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import samples
+from sources import build, everything, refused
 
-from tfvae import components, transforms
-from tfvae.datasets.base import Dataset
+from tfvae import transforms
 from tfvae.vae import VAE
 
 
-def build(spec):
-    return components.build(Dataset, spec)
-
-
-def refused(spec, error=ValueError):
-    with pytest.raises(error) as caught:
-        build(spec)
-    return str(caught.value)
-
-
-def everything(dataset):
-    return np.concatenate([np.concatenate(list(dataset.split(s, 7))) for s in dataset.splits])
-
-
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    samples.write_table(tmp_path / "people.csv")
-    return tmp_path
+def place(place):
+    samples.write_table(place / "people.csv")
+    return place
 
 
 def rows_of(text):
@@ -94,6 +80,45 @@ def test_columns_can_be_chosen_and_their_kinds_given(place):
     assert [c["kind"] for c in chosen.transform.columns] == ["number", "number"]
 
 
+def test_missing_values_stay_missing_and_are_counted(place):
+    samples.write_table(place / "holes.csv", holes=0.2)
+    assert "with `missing='mask'`" in refused("table(path='holes.csv')")
+    dataset = build("table(path='holes.csv', missing='mask')")
+    assert dataset.masks_missing
+    rows = [line.split(",") for line in rows_of((place / "holes.csv").read_text())]
+    x = everything(dataset)  # age, height, three cities, member or not
+    counts = np.isnan(x).sum(axis=0)
+    empty = [sum(row[i] == "" for row in rows) for i in range(4)]
+    assert counts.tolist() == [0, empty[1], *[empty[2]] * 3, *[empty[3]] * 2]
+    notes = "\n".join(dataset.notes)
+    for name, num in zip(("height", "city", "member"), empty[1:], strict=True):
+        assert f"`{name}`: {num} values are missing and left out by the likelihood." in notes
+    train = np.concatenate(list(dataset.split("train", 50)))[:, :2]
+    # Sums of some hundred float32, over what is there.
+    np.testing.assert_allclose(np.nanmean(train, axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(np.nanstd(train, axis=0), 1, atol=1e-5)
+
+
+def test_a_table_without_holes_is_the_same_whether_masked_or_not(place):
+    fingerprints = {
+        build(f"table(path='people.csv', missing={how!r})").fingerprint()
+        for how in ("refuse", "mask")
+    }
+    assert len(fingerprints) == 1
+
+
+def test_holes_are_the_same_in_csv_and_parquet(place):
+    samples.write_table(place / "holes.csv", holes=0.2)
+    pa.parquet.write_table(
+        pa.csv.read_csv(
+            "holes.csv", convert_options=pa.csv.ConvertOptions(strings_can_be_null=True)
+        ),
+        "holes.parquet",
+    )
+    specs = [f"table(path='holes.{kind}', missing='mask')" for kind in ("csv", "parquet")]
+    assert build(specs[0]).fingerprint() == build(specs[1]).fingerprint()
+
+
 HEAD = "a,b,c\n"
 LINES = [f"{i},{i * 0.5 + 0.25},{'xy'[i % 2]}\n" for i in range(20)]
 
@@ -143,13 +168,19 @@ def test_bad_rows_are_named(line, text, message, place):
         ("table(path='t.txt')", "`table` reads .csv, .tsv (both also with .gz) and .parquet files"),
         ("table(path='times.parquet')", "`t` of times.parquet holds timestamp[us]. Convert it"),
         ("table(path='cut.parquet')", "The data file cut.parquet is damaged: "),
+        ("table(path='cut.csv.gz')", "The data file cut.csv.gz is damaged: "),
         ("table(path='t*.csv')", "It holds number values in t.csv and category values in t2.csv"),
         ("table(path='t.csv', test=0.95, validation=0.05)", "would leave none to train on"),
+        ("table(path='t.csv', missing='drop')", "`missing` is 'refuse', or 'mask'"),
+        ("table(path='rows.csv', missing='mask')", "without any value: row 5 of rows.csv. Leave"),
+        ("table(path='inf.csv', missing='mask')", "infinite or beyond float32 in 1 rows"),
     ],
 )
 def test_tables_that_can_t_be_learnt_from_are_refused(spec, message, place):
     _csv(place)
     _csv(place, *((i, f"{i},word,x\n") for i in range(20)), name="t2.csv")
+    _csv(place, (4, ",,\n"), name="rows.csv")
+    _csv(place, (4, "4,inf,x\n"), name="inf.csv")
     (place / "one.csv").write_text("a,b\n" + "".join(f"{i},7\n" for i in range(9)))
     (place / "ids.csv").write_text("a,b\n" + "".join(f"{i},id{i}\n" for i in range(200)))
     (place / "head.csv").write_text("a,b\n")
@@ -157,6 +188,8 @@ def test_tables_that_can_t_be_learnt_from_are_refused(spec, message, place):
     (place / "t.txt").touch()
     times = {"t": [datetime.datetime(2020, 1, 1)] * 9, "a": range(9)}
     pa.parquet.write_table(pa.table(times), "times.parquet")
+    packed = gzip.compress((place / "t.csv").read_bytes())
+    (place / "cut.csv.gz").write_bytes(packed[: len(packed) // 2])
     data = (place / "times.parquet").read_bytes()
     (place / "cut.parquet").write_bytes(data[: len(data) // 2])
     assert message in refused(spec)

@@ -5,10 +5,9 @@ import time
 import numpy as np
 import pytest
 import samples
+from sources import build, refused
 
-from tfvae import components
 from tfvae.datasets import prepared
-from tfvae.datasets.base import Dataset
 
 
 @pytest.fixture(scope="module")
@@ -22,16 +21,6 @@ def home(tmp_path_factory):
 def place(home, monkeypatch):
     monkeypatch.chdir(home.parent)
     return home.name
-
-
-def build(spec):
-    return components.build(Dataset, spec)
-
-
-def refused(spec, error=ValueError):
-    with pytest.raises(error) as caught:
-        build(spec)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize(

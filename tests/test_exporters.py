@@ -401,14 +401,6 @@ def test_a_model_that_gives_nan_is_refused(warm, tmp_path):
     assert contents(tmp_path / "model") == {}
 
 
-def test_a_prior_without_a_bijector_needs_a_format_with_random_numbers(warm, tmp_path, monkeypatch):
-    mixture = tf.constant(0.0)  # anything that has no bijector
-    monkeypatch.setattr(warm, "prior", lambda: mixture)
-    with pytest.raises(ExportError, match="needs a prior that is a bijector of standard normal"):
-        tfvae.export(warm, tmp_path / "model", formats="litert")
-    assert contents(tmp_path / "model") == {}
-
-
 def test_formats_are_checked_before_anything_is_written(warm, tmp_path):
     with pytest.raises(components.SpecError, match="`onnx` is not one of the exporters"):
         tfvae.export(warm, tmp_path / "model", formats=("litert", "onnx"))

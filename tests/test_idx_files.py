@@ -1,12 +1,12 @@
 """IDX files: read whole, or refused with their name and the reason."""
 
 import gzip
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from pipelines import cli, train
 from tfvae.datasets import mnist
 from tfvae.datasets.idx_files import DataFileError, read_idx
 
@@ -77,16 +77,14 @@ def test_damaged_labels_are_found_when_the_data_set_is_built(tmp_path, monkeypat
         mnist.MNIST()
 
 
-def test_training_on_a_damaged_file_is_one_message_and_status_1(tmp_path):
-    code = (
-        "import pathlib, sys; from tfvae.datasets import mnist; from pipelines import cli, train;"
-        f"mnist._FOLDER = pathlib.Path({str(tmp_path)!r}); sys.argv = ['train'];"
-        "cli.run(train.main)"
-    )
-    process = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert process.returncode == 1
-    assert "is missing" in process.stderr
-    assert "Traceback" not in process.stderr
+def test_training_on_a_damaged_file_is_one_message_and_status_1(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(mnist, "_FOLDER", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train"])
+    with pytest.raises(SystemExit) as ended:
+        cli.run(train.main)
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert "is missing" in said
+    assert "Traceback" not in said
     assert not list(tmp_path.iterdir())

@@ -20,7 +20,12 @@ LEAVES = (
     "tfvae.xla",
     "tfvae.files",
     "tfvae.distributions",
+    "tfvae.divergences",
+    "tfvae.point_mass",
+    "tfvae.draws",
+    "tfvae.layered",
     "tfvae.transforms",
+    "tfvae.masking",
     "tfvae.evaluation.activity",  # NumPy alone: figures choose the latents they show by it
 )
 MODEL = "tfvae.vae"

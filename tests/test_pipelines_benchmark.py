@@ -14,7 +14,9 @@ from pipelines import benchmark, cli
 from pipelines.benchmarks import (
     agreement,
     contestants,
+    data,
     elbo,
+    feeds,
     onnx_graphs,
     rounds,
     tables,
@@ -144,6 +146,28 @@ def test_the_price_of_binarization_is_a_ratio_of_medians():
     found = "An epoch of binarized images, drawn anew, over one of grey images: tfvae_fit 1.10"
     assert tables.binarization(parts) == [found]
     assert tables.binarization({"aevb": part(2.0)}) == []
+
+
+def test_every_feed_has_each_image_and_a_mapped_file_gives_the_blocks_of_memory(tmp_path):
+    feeding = feeds.Contestant(works.to_json(TINY), tmp_path)
+    found = {name: data for name, (_, data, _) in feeding._runs.items()}
+    assert {data.num_examples("train") for data in found.values()} == {TINY.num_images}
+    rows = [
+        sorted(x.numpy().tobytes() for batch in data.split("train", 9) for x in batch)
+        for data in found.values()
+    ]
+    assert rows[0] == rows[1] == rows[2] == rows[3]
+    blocks = [next(iter(found[name].blocks(10, 2, seed=1))) for name in ("memory", "mapped file")]
+    assert blocks[0].dtype == "uint8"  # a quarter of the floats; the step makes them of it
+    np.testing.assert_array_equal(*blocks)
+
+
+def test_feeds_are_compared_with_memory_by_their_medians():
+    found = data._rates(TINY, {"memory": [1.0, 5.0, 2.0], "shards": [4.0, 4.0, 3.0]})
+    assert found["memory"]["images_per_second"] == TINY.num_images / 2
+    assert [row["of_memory"] for row in found.values()] == [1, 0.5]
+    table = tables.feeds({"work": works.to_json(TINY), "feeds": found})
+    assert list(table.columns[-1].cells) == ["100%", "50%"]
 
 
 def test_runtimes_that_differ_are_named():

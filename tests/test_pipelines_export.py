@@ -125,6 +125,16 @@ def test_a_model_that_is_worse_than_the_last_is_refused(workplace, tmp_path):
         export.main([*arguments, "--require", "elbo"])
 
 
+@pytest.mark.parametrize(
+    ("event_shape", "output"),
+    [((8, 8, 1), "samples.png"), ((8, 8), "samples.png"), ((7,), "samples.npy"),
+     ((8, 8, 2), "samples.npy")],
+)  # fmt: skip
+def test_a_picture_is_suggested_where_the_examples_are_images(event_shape, output, tmp_path):
+    made = publication.Publication(tmp_path, 1, {("litert", "decoder"): tmp_path})
+    assert export.report(made, event_shape).endswith(f"--output {output}")
+
+
 def test_generating_from_litert_takes_no_tensorflow(workplace, exported):
     folder, _ = workplace
     arguments = (exported, "--num", 5, "--seed", 3, "--output", "new/folder/codes.npy")

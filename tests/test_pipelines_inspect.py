@@ -1,6 +1,7 @@
 """Inspecting a data set: what is reported is so, and the command it names trains."""
 
 import os
+import pathlib
 import subprocess
 import sys
 import time
@@ -13,12 +14,6 @@ from PIL import Image
 from pipelines import cli, commands, inspect
 from tfvae import components
 from tfvae.datasets.base import Dataset
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def said(capsys, *arguments):
@@ -82,6 +77,17 @@ def test_copies_and_constant_elements_are_counted(place, capsys):
     (place / "idx" / "test-images-idx3-ubyte").write_bytes(samples.idx(pictures[:20]))
     text = said(capsys, "--dataset", "idx(path='idx')")
     assert "examples of test are in train too: scores on them are too good." in text
+
+
+def test_missing_values_are_counted_and_drawn(place, capsys):
+    x = np.random.default_rng(0).uniform(size=(40, 8, 8, 1)).astype(np.float32)
+    x[:, 2, 3] = np.nan
+    np.save("x.npy", x)
+    text = said(capsys, "--dataset", "arrays(path='x.npy', missing='mask', test=0)")
+    assert "36 values are missing: the likelihood leaves them out" in text
+    assert "fits normal: " in text
+    assert sum(int(line.split()[3]) for line in text.splitlines() if "#" in line) == 36 * 63
+    assert pathlib.Path("inspection-arrays.png").is_file()
 
 
 def test_the_command_that_is_named_can_be_read(place, capsys):

@@ -68,21 +68,39 @@ class DiagonalNormal(tfd.TransformedDistribution):  # type: ignore[name-defined]
         # H = sum(log scale) + n/2 log(2 pi e): the base's entropy and the log-determinant.
         return self.distribution.entropy() + self._sum(self._log_scale)
 
+    def marginals(self):
+        """Returns the distribution of each element, batch shape `[*batch, *event]`."""
+        return tfd.Normal(self.mean(), self.stddev())
+
     def _sum(self, tensor):
         return tf.reduce_sum(tensor, axis=list(range(-self._event_ndims, 0)))
 
 
 @tfd.RegisterKL(DiagonalNormal, DiagonalNormal)
 def _kl_diagonal_normal(q, p, name=None):
-    """KL(q || p) in nats, in closed form [Kingma and Welling, appendix B, for any p].
-
-    sum(log(sp / sq) + (sq**2 + (mq - mp)**2) / (2 sp**2) - 1/2), with d = log(sq / sp):
-    1/2 sum(exp(2 d) - 1 - 2 d + ((mq - mp) / sp)**2), where expm1 keeps the digits near zero.
-    """
+    """KL(q || p) in nats, in closed form [Kingma and Welling, appendix B, for any p]."""
     with tf.name_scope(name or "kl_diagonal_normal"):
-        twice = 2 * (q.log_scale - p.log_scale)
-        distance = (q.loc - p.loc) * tf.exp(-p.log_scale)
-        return q._sum(0.5 * (tf.math.expm1(twice) - twice + distance**2))
+        return q._sum(kl_terms(q, p))
+
+
+def kl_terms(q, p):
+    """Returns what each latent adds to KL(q || p), where the divergence is a sum over latents.
+
+        log(sp / sq) + (sq**2 + (mq - mp)**2) / (2 sp**2) - 1/2, with d = log(sq / sp):
+        1/2 (exp(2 d) - 1 - 2 d + ((mq - mp) / sp)**2), where expm1 keeps the digits near zero
+
+    Args:
+        q: A distribution over codes.
+        p: Another one.
+
+    Returns:
+        terms: `[*batch, *event]`, nats, or None unless both are Gaussians with independent latents.
+    """
+    if not isinstance(q, DiagonalNormal) or not isinstance(p, DiagonalNormal):
+        return None
+    twice = 2 * (q.log_scale - p.log_scale)
+    distance = (q.loc - p.loc) * tf.exp(-p.log_scale)
+    return 0.5 * (tf.math.expm1(twice) - twice + distance**2)
 
 
 def reparameterize(distribution, seed, num_samples=None):

@@ -59,7 +59,7 @@ class Columns:
 
         Args:
             rows: Float tensor `[batch, num_columns]`, categories as codes. A code that is none
-                becomes all zeros.
+                becomes all zeros; a value that is missing, NaN, stays so in all its elements.
 
         Returns:
             x: float32 `[batch, *event_shape]`.
@@ -104,8 +104,10 @@ class Columns:
 
     def _encoded(self, column, values):
         if column["kind"] == "category":
-            codes = tf.cast(tf.round(values), tf.int32)
-            return tf.one_hot(codes, len(column["categories"]))
+            missing = tf.math.is_nan(values)
+            codes = tf.cast(tf.round(tf.where(missing, -1.0, values)), tf.int32)
+            code = tf.one_hot(codes, len(column["categories"]))
+            return tf.where(missing[..., tf.newaxis], float("nan"), code)
         return ((values - column["mean"]) / column["stddev"])[..., tf.newaxis]
 
     def _each(self, x, function):

@@ -6,7 +6,7 @@ import random
 import keras
 import tensorflow as tf
 
-from tfvae import components, noise, transforms, xla
+from tfvae import components, masking, noise, transforms, xla
 from tfvae.distribution_layers.base import DistributionLayer, check_shape
 from tfvae.engine import Engine, for_keras
 from tfvae.evaluation import importance
@@ -39,6 +39,8 @@ class VAE(keras.Model):
         seed: Int; the initial weights and all noise of training follow from it.
         transform: The `transform` of the data set: how rows as they came map to examples. It is
             saved with the model, whose exports take and return rows. None where examples are rows.
+        mask_missing: Whether NaN in an example marks an element that is missing: the encoder sees 0
+            for it, and p(x|z) leaves it out. The decoder gives it like any other.
 
     Raises:
         ValueError: If a shape, a size, a name or an option is wrong.
@@ -65,6 +67,7 @@ class VAE(keras.Model):
         objective="elbo",
         seed=0,
         transform=None,
+        mask_missing=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -72,6 +75,7 @@ class VAE(keras.Model):
         self.latent_size = _check_latent_size(latent_size)
         self.seed = _check_seed(seed)
         self.transform = transforms.revive(transform, self.event_shape)
+        self.mask_missing = mask_missing
         self.network = components.build(Network, network)
         self.objective = components.build(Objective, objective)
         with _initializers_from(seed), _precision(self.dtype_policy):
@@ -80,10 +84,11 @@ class VAE(keras.Model):
                 DistributionLayer, likelihood, self.event_shape
             )
             self.prior_layer = components.build(Prior, prior, self.latent_size)
+            self.prior_layer.build((None, *self.event_shape))
             self._check_parts()
             self.encoder = self.network.encoder(self.event_shape, self.posterior_layer.params_shape)
             self.decoder = self.network.decoder(
-                self.latent_size, self.likelihood_layer.params_shape
+                self.prior_layer.decoded_size, self.likelihood_layer.params_shape
             )
         names = ("loss", *self.objective.metric_names)
         self._means = [keras.metrics.Mean(name=name) for name in names]
@@ -103,7 +108,7 @@ class VAE(keras.Model):
         Raises:
             ValueError: If `x` isn't of that kind.
         """
-        return self.posterior_layer(self.encoder(self._check_examples(x)))
+        return self.posterior_layer(self.encoder(self.seen(self._check_examples(x))))
 
     def likelihood(self, z):
         """Returns p(x|z).
@@ -114,16 +119,66 @@ class VAE(keras.Model):
         Returns:
             distribution: Batch shape `[...]`, event shape `event_shape`.
         """
-        return self.likelihood_layer(self._decode(z))
+        likelihood = self.likelihood_layer(self.decode(z))
+        return masking.Observed(likelihood) if self.mask_missing else likelihood
+
+    def seen(self, x):
+        """Returns what the encoder sees of examples: 0 for an element that is missing."""
+        return masking.seen(x) if self.mask_missing else x
+
+    def decode(self, z):
+        """Runs the decoder.
+
+        Args:
+            z: Float tensor `[..., latent_size]`.
+
+        Returns:
+            params: Parameters of p(x|z), `[..., *params_shape]`.
+        """
+        z = z[..., : self.prior_layer.decoded_size]
+        if len(z.shape) == 2:
+            return self.decoder(z)
+        # Networks know one batch axis only.
+        params = self.decoder(tf.reshape(z, [-1, z.shape[-1]]))
+        return tf.reshape(params, tf.concat([tf.shape(z)[:-1], tf.shape(params)[1:]], axis=0))
 
     def prior(self):
         """Returns p(z): batch shape `[]`, event shape `[latent_size]`."""
         return self.prior_layer.distribution(self.posterior)
 
+    # Noise from outside.
+
+    def reparameterize(self, x, eps):
+        """Makes noise into codes: z = g(eps, x), a deterministic function with gradients.
+
+        Args:
+            x: Float tensor `[batch, *event_shape]`.
+            eps: Standard normal noise, float tensor `[batch, latent_size]`, or with more axes in
+                front for several codes of each example.
+
+        Returns:
+            z: Float tensor like `eps`; with eps ~ N(0, I) a draw from q(z|x).
+
+        References:
+            [1] Kingma and Welling, section 2.4. https://arxiv.org/abs/1312.6114
+        """
+        return self.posterior(x).bijector.forward(tf.convert_to_tensor(eps, tf.float32))
+
+    def sample_codes(self, seed):
+        """Draws codes z ~ p(z), each from its own seed.
+
+        Args:
+            seed: int32 `[num, 2]`.
+
+        Returns:
+            z: Float tensor `[num, latent_size]`.
+        """
+        return self.prior_layer.sample(seed, self.posterior)
+
     # What one asks of a trained model.
 
     def elbo(self, x, seed=0):
-        """Estimates the evidence lower bound with one sample of z for each example.
+        """Estimates the evidence lower bound with the samples of z that the objective draws.
 
         Args:
             x: Float tensor `[batch, *event_shape]`.
@@ -189,8 +244,8 @@ class VAE(keras.Model):
         Returns:
             Dict of `z` `[num, latent_size]`, and `mean` and `x` `[num, *event_shape]`.
         """
-        z = self.prior_layer.sample(noise.fold_in(seed, 0))
-        params = self.decoder(z)
+        z = self.sample_codes(noise.fold_in(seed, 0))
+        params = self.decode(z)
         x = self.likelihood_layer.sample(params, noise.fold_in(seed, 1))
         return {"z": z, "mean": self.likelihood_layer(params).mean(), "x": x}
 
@@ -294,6 +349,7 @@ class VAE(keras.Model):
             "objective": str(self.objective.spec),
             "seed": self.seed,
             "transform": transforms.record(self.transform),
+            "mask_missing": self.mask_missing,
         }
 
     def get_compile_config(self):
@@ -312,11 +368,25 @@ class VAE(keras.Model):
 
     def _check_parts(self):
         posterior, likelihood = self.posterior_layer, self.likelihood_layer
+        if self.mask_missing:
+            masking.check_independent(likelihood(tf.zeros([1, *likelihood.params_shape])))
         if not posterior.reparameterized:
             raise ValueError(
                 f"The posterior is a bijector of standard normal noise, so that gradients pass "
                 f"through its samples. Received `{posterior.spec}`. Choose another, such as "
                 f"`normal`."
+            )
+        if not likelihood.is_likelihood:
+            raise ValueError(
+                f"`{likelihood.member_name}` is a posterior, a distribution over codes, and no "
+                f"likelihood of examples. Received `{likelihood.spec}`. Choose another, such as "
+                f"`normal`."
+            )
+        if self.prior_layer.weights and not posterior.has_density:
+            raise ValueError(
+                f"The posterior `{posterior.spec}` has no density, so there is no term from which "
+                f"the prior `{self.prior_layer.spec}` could learn. Choose the prior "
+                f"`standard_normal`, or a posterior such as `normal`."
             )
         sizes = (
             ("posterior", posterior.event_shape, (self.latent_size,)),
@@ -329,13 +399,6 @@ class VAE(keras.Model):
                     f"The {name} of this model is over events of shape {wanted}. Received an "
                     f"instance for {received}. Give its spec, and the model builds it."
                 )
-
-    def _decode(self, z):
-        """Runs the decoder on `[..., latent_size]`: networks know one batch axis only."""
-        if len(z.shape) == 2:
-            return self.decoder(z)
-        params = self.decoder(tf.reshape(z, [-1, self.latent_size]))
-        return tf.reshape(params, tf.concat([tf.shape(z)[:-1], tf.shape(params)[1:]], axis=0))
 
     def _update_means(self, sums, num):
         weight = tf.cast(num, tf.float32)

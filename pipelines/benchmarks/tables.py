@@ -38,6 +38,26 @@ def training(result):
     return table
 
 
+def feeds(result):
+    """Returns the table of the feeds: one row for each place that images come from."""
+    work = result["work"]
+    table = _table(
+        f"Feeding: {work['title']}; batch {work['batch_size']}, {work['num_images']:,} images an "
+        f"epoch, read before",
+        "images from", "s an epoch", "least to most", "images/s", "of memory's",
+    )  # fmt: skip
+    for name, row in result["feeds"].items():
+        epochs = row["epoch_seconds"]
+        table.add_row(
+            name,
+            f"{epochs['median']:.2f}",
+            f"{min(epochs['all']):.2f} - {max(epochs['all']):.2f}",
+            f"{row['images_per_second']:,.0f}",
+            f"{row['of_memory']:.0%}" if "of_memory" in row else "",
+        )
+    return table
+
+
 def latency(result):
     """Returns the table of the runtimes: one row for each part and batch size."""
     titles = contestants.find("runtimes")

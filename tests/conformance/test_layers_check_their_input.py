@@ -25,7 +25,7 @@ def test_parameters_of_another_shape_are_refused(spec, event_shape):
         assert message in str(caught.value)  # Keras adds the arguments of the call
 
 
-@pytest.mark.parametrize("spec", cases.specs("distribution_layers"))
+@pytest.mark.parametrize("spec", cases.likelihoods())
 @pytest.mark.parametrize(
     "event_shape", [(), (0,), (-1, 2), (2.5,), (None, 3), "ab", 0, 2.0, True, None]
 )
@@ -38,12 +38,12 @@ def test_an_event_shape_that_is_none_is_refused(spec, event_shape):
     )
 
 
-@pytest.mark.parametrize("spec", cases.specs("distribution_layers"))
+@pytest.mark.parametrize("spec", cases.likelihoods())
 def test_an_int_is_the_event_shape_of_a_vector(spec):
     assert cases.build("distribution_layers", spec, 4).event_shape == (4,)
 
 
-@pytest.mark.parametrize("spec", cases.specs("distribution_layers"))
+@pytest.mark.parametrize("spec", cases.likelihoods())
 def test_data_in_the_support_is_accepted(spec):
     layer = cases.build("distribution_layers", spec)
     x = cases.LAYERS[cases.name_of(spec)].data((100, 3))
@@ -52,14 +52,14 @@ def test_data_in_the_support_is_accepted(spec):
     assert np.isfinite(log_prob).all()
 
 
-@pytest.mark.parametrize("spec", cases.specs("distribution_layers"))
+@pytest.mark.parametrize("spec", cases.likelihoods())
 def test_samples_lie_in_the_support(spec):
     layer = cases.build("distribution_layers", spec)
     params = cases.params_of(layer, 100)
     layer.check_data(layer.sample(params, np.arange(200, dtype=np.int32).reshape(100, 2)).numpy())
 
 
-@pytest.mark.parametrize("spec", cases.specs("distribution_layers"))
+@pytest.mark.parametrize("spec", cases.likelihoods())
 def test_data_outside_the_support_is_refused(spec):
     layer = cases.build("distribution_layers", spec)
     if type(layer)._in_support is DistributionLayer._in_support:

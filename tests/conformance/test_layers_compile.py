@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfvae import noise
 
 
-@pytest.mark.parametrize("spec", cases.specs("distribution_layers"))
+@pytest.mark.parametrize("spec", cases.likelihoods())
 def test_a_layer_agrees_in_eager_graph_and_xla(spec):
     layer = cases.build("distribution_layers", spec, (2, 3))
     x = cases.LAYERS[cases.name_of(spec)].data((5, 2, 3))
@@ -30,7 +30,7 @@ def test_a_layer_agrees_in_eager_graph_and_xla(spec):
 
 @pytest.mark.parametrize("spec", cases.specs("priors"))
 def test_a_prior_agrees_in_eager_graph_and_xla(spec):
-    prior = cases.build("priors", spec)
+    prior = cases.BoundPrior(spec, 3)
     seeds = noise.row_seeds(noise.seed_of(0), 5)
 
     def everything(seeds):
@@ -42,3 +42,20 @@ def test_a_prior_agrees_in_eager_graph_and_xla(spec):
         compiled = tf.function(everything, jit_compile=jit_compile)(seeds)
         for value, expected in zip(compiled, eager, strict=True):
             np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)  # as above
+
+
+@pytest.mark.parametrize("spec", [s for s in cases.posteriors() if s not in cases.likelihoods()])
+def test_a_posterior_agrees_in_eager_graph_and_xla(spec):
+    layer = cases.build("distribution_layers", spec, 3)
+    params = tf.constant(cases.params_of(layer, 5))
+    seeds = noise.row_seeds(noise.seed_of(0), 5)
+
+    def everything(params, seeds):
+        posterior = layer(params)
+        z = layer.sample(params, seeds)
+        return z, posterior.log_prob(z), posterior.mean(), posterior.stddev()
+
+    compiled = tf.function(everything, jit_compile=True)(params, seeds)
+    for value, expected in zip(compiled, everything(params, seeds), strict=True):
+        # As above, through a network and exponentials of its outputs.
+        np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-5)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfvae import noise
 
 
-@pytest.mark.parametrize("spec", cases.specs("distribution_layers"))
+@pytest.mark.parametrize("spec", cases.likelihoods())
 def test_values_and_gradients_are_finite_at_large_parameters(spec):
     case = cases.LAYERS[cases.name_of(spec)]
     layer = cases.build("distribution_layers", spec, (1,))

@@ -24,7 +24,7 @@ def test_every_member_has_a_spec_that_builds_it(family):
     ("family", "table"),
     [
         ("datasets", cases.DATASETS),
-        ("distribution_layers", cases.LAYERS),
+        ("distribution_layers", {**cases.LAYERS, **cases.POSTERIORS}),
         ("networks", cases.NETWORKS),
         ("objectives", cases.OBJECTIVES),
         ("priors", cases.PRIORS),
@@ -41,3 +41,10 @@ def test_no_example_is_of_a_member_that_is_gone(family):
 
 def test_there_is_a_posterior():
     assert "normal" in cases.posteriors()
+
+
+@pytest.mark.parametrize("name", components.members("distribution_layers"))
+def test_a_layer_comes_under_the_laws_of_what_it_can_be(name):
+    specs = cases.specs("distribution_layers")
+    layer = cases.build("distribution_layers", next(s for s in specs if cases.name_of(s) == name))
+    assert layer.is_likelihood == (name in cases.LAYERS)

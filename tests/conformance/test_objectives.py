@@ -8,7 +8,8 @@ import tensorflow as tf
 from tfvae import noise
 from tfvae.objectives.base import Objective, Terms
 
-NUM = 20_000
+NUM = 20_000  # codes that are drawn for each example, for objectives that take them one by one
+NUM_BATCHES, BATCH = 20, 200  # of the others
 STEP = tf.constant(3)
 
 
@@ -17,66 +18,90 @@ def spec(request):
     return request.param
 
 
+def _promise(spec, name):
+    """Returns what the member promises with the options of the spec."""
+    promise = getattr(cases.OBJECTIVES[cases.name_of(spec)], name)
+    options = cases.build("objectives", spec).spec.options
+    return promise(options) if callable(promise) else promise
+
+
+def _terms(vae, x, stream):
+    seeds = noise.row_seeds(noise.seed_of(stream), tf.shape(x)[0])
+    terms = vae.objective(x, vae.posterior(x), vae.prior(), vae.likelihood, STEP, seeds)
+    return {"bound": terms.bound, **terms.metrics}
+
+
 def _draws(spec, model, vae):
-    """Returns the bound and the metrics for NUM draws of the noise of each example."""
-    x = np.repeat(model.x, NUM, axis=0)
-    terms = vae.objective(
-        x,
-        vae.posterior(x),
-        vae.prior(),
-        vae.likelihood,
-        STEP,
-        noise.row_seeds(noise.seed_of(4), len(x)),
-    )
-    everything = {"bound": terms.bound, **terms.metrics}
-    return {k: np.float64(v).reshape(-1, NUM) for k, v in everything.items()}
+    """Returns the bound and the metrics for many draws of the noise of each example, [5, draw].
+
+    Of objectives that couple the examples of a batch, the means of many batches, [1, draw].
+    """
+    if _promise(spec, "is_coupled"):
+        x = np.repeat(model.x, BATCH // len(model.x), axis=0)
+        compiled = tf.function(lambda stream: _terms(vae, x, stream))
+        batches = [compiled(tf.constant(stream)) for stream in range(NUM_BATCHES)]
+        return {k: np.array([[np.mean(batch[k]) for batch in batches]]) for k in batches[0]}
+    num = NUM // vae.objective.num_samples
+    everything = _terms(vae, np.repeat(model.x, num, axis=0), 4)
+    return {k: np.float64(v).reshape(-1, num) for k, v in everything.items()}
+
+
+def _expected(spec, values):
+    """Returns values of each example, or their mean for objectives that couple the examples."""
+    return np.mean(values, keepdims=True) if _promise(spec, "is_coupled") else np.asarray(values)
 
 
 def _mean_and_tolerance(draws):
     # Five standard errors of the mean, and the digits that float32 has at tens of nats.
-    return draws.mean(axis=1), 5 * draws.std(axis=1) / NUM**0.5 + 1e-4
+    error = draws.std(axis=1) / draws.shape[1] ** 0.5
+    return draws.mean(axis=1), 5 * error + 1e-4
 
 
-@pytest.mark.parametrize(("shift", "widen"), [(0.0, 0.0), (0.3, 0.0), (0.0, 0.7), (-0.4, -0.6)])
+@pytest.mark.parametrize(("shift", "widen"), [(0.0, 0.0), (0.3, 0.7), (-0.4, -0.6)])
 def test_the_bound_lies_below_the_log_likelihood(spec, linear_gaussian, shift, widen):
     vae = linear_gaussian.vae(shift, widen, objective=spec)
     draws = _draws(spec, linear_gaussian, vae)
-    for name in ("bound", "elbo"):
+    for name in ("bound", "elbo") if _promise(spec, "is_bound") else ("elbo",):
         mean, tolerance = _mean_and_tolerance(draws[name])
-        assert np.all(mean < linear_gaussian.log_prob + tolerance), name
+        assert np.all(mean < _expected(spec, linear_gaussian.log_prob) + tolerance), name
 
 
 def test_the_elbo_is_the_log_likelihood_at_the_exact_posterior(spec, linear_gaussian):
     draws = _draws(spec, linear_gaussian, linear_gaussian.vae(objective=spec))
+    expected = _expected(spec, linear_gaussian.log_prob)
     mean, tolerance = _mean_and_tolerance(draws["elbo"])
-    assert np.all(tolerance < 0.1)
-    assert np.all(np.abs(mean - linear_gaussian.log_prob) < tolerance)
-    if cases.OBJECTIVES[cases.name_of(spec)] and spec == cases.name_of(spec):
+    assert np.all(tolerance < 0.25)
+    assert np.all(np.abs(mean - expected) < tolerance)
+    if _promise(spec, "is_tight"):
         mean, tolerance = _mean_and_tolerance(draws["bound"])
-        assert np.all(np.abs(mean - linear_gaussian.log_prob) < tolerance)
+        assert np.all(np.abs(mean - expected) < tolerance)
+    if _promise(spec, "is_exact"):  # log p(x|z) + log p(z) - log q(z|x) = log p(x) for every z
+        every = np.broadcast_to(linear_gaussian.log_prob[:, np.newaxis], draws["bound"].shape)
+        np.testing.assert_allclose(draws["bound"], every, atol=1e-4)
 
 
 def test_the_elbo_falls_short_by_the_divergence_from_the_exact_posterior(spec, linear_gaussian):
     vae = linear_gaussian.vae(0.5, 0.6, objective=spec)
-    mean, tolerance = _mean_and_tolerance(_draws(spec, linear_gaussian, vae)["elbo"])
+    draws = _draws(spec, linear_gaussian, vae)
+    mean, tolerance = _mean_and_tolerance(draws["elbo"])
     exact = linear_gaussian.vae().posterior(linear_gaussian.x)
-    gap = vae.posterior(linear_gaussian.x).kl_divergence(exact)
+    posterior = vae.posterior(linear_gaussian.x)
+    gap = posterior.kl_divergence(exact)
     assert np.all(gap > 0.2)
-    assert np.all(np.abs(mean + gap - linear_gaussian.log_prob) < tolerance)
-
-
-def test_the_divergence_among_the_metrics_is_that_from_the_prior(spec, linear_gaussian):
-    vae = linear_gaussian.vae(0.5, 0.6, objective=spec)
-    mean, tolerance = _mean_and_tolerance(_draws(spec, linear_gaussian, vae)["kl"])
-    expected = vae.posterior(linear_gaussian.x).kl_divergence(vae.prior())
+    expected = _expected(spec, linear_gaussian.log_prob - gap)
+    assert np.all(np.abs(mean - expected) < tolerance)
+    # And the divergence among the metrics is that from the prior.
+    mean, tolerance = _mean_and_tolerance(draws["kl"])
+    expected = _expected(spec, posterior.kl_divergence(vae.prior()))
     assert np.all(np.abs(mean - expected) < tolerance)
 
 
 def test_the_gradient_vanishes_on_average_at_the_exact_posterior(spec, linear_gaussian):
-    if spec != cases.name_of(spec) or not cases.OBJECTIVES[spec]:
+    if not _promise(spec, "is_tight"):
         return
     vae = linear_gaussian.vae(objective=spec)
-    x = np.repeat(linear_gaussian.x, NUM, axis=0)
+    num = NUM // vae.objective.num_samples
+    x = np.repeat(linear_gaussian.x, num, axis=0)
     params = vae.encoder(x)
     with tf.GradientTape() as tape:
         tape.watch(params)
@@ -84,10 +109,10 @@ def test_the_gradient_vanishes_on_average_at_the_exact_posterior(spec, linear_ga
         posterior = vae.posterior_layer(params)
         terms = vae.objective(x, posterior, vae.prior(), vae.likelihood, STEP, seeds)
     gradients = np.float64(tape.gradient(terms.bound, params)).reshape(
-        len(linear_gaussian.x), NUM, -1
+        len(linear_gaussian.x), num, -1
     )
     # The bound is at its maximum there: the path by z and the path by the density cancel.
-    error = gradients.std(axis=1) / NUM**0.5
+    error = gradients.std(axis=1) / num**0.5
     assert np.all(np.abs(gradients.mean(axis=1)) < 5 * error + 1e-5)
 
 
@@ -118,31 +143,34 @@ def test_metrics_hold_the_elbo_and_its_parts_for_each_example(terms_of):
     np.testing.assert_allclose(terms.metrics["elbo"], parts, rtol=1e-6, atol=1e-5)
 
 
-def test_terms_agree_in_eager_graph_and_xla(terms_of):
+def test_terms_agree_in_eager_and_xla(terms_of):
     _, terms_of, x, seeds = terms_of
 
     def values(x, seeds):
         terms = terms_of(x, seeds)
         return {"bound": terms.bound, **terms.metrics}
 
-    eager = values(x, seeds)
-    for jit_compile in (False, True):
-        compiled = tf.function(values, jit_compile=jit_compile)(tf.constant(x), seeds)
-        for name, expected in eager.items():
-            # Sums of tens of nats in another order.
-            np.testing.assert_allclose(compiled[name], expected, rtol=1e-5, atol=1e-5)
+    compiled = tf.function(values, jit_compile=True)(tf.constant(x), seeds)
+    for name, expected in values(x, seeds).items():
+        # Sums of tens of nats in another order.
+        np.testing.assert_allclose(compiled[name], expected, rtol=1e-5, atol=1e-5)
 
 
-def test_an_example_has_the_terms_of_its_own_seed(terms_of):
+def test_an_example_has_the_terms_of_its_own_seed(spec, terms_of):
     _, terms_of, x, seeds = terms_of
-    bound = terms_of(x, seeds).bound
-    np.testing.assert_array_equal(terms_of(x, seeds).bound, bound)
+
+    def values(x, seeds):
+        terms = terms_of(x, seeds)
+        return terms.metrics["elbo"] if _promise(spec, "is_coupled") else terms.bound
+
+    expected = values(x, seeds)
+    np.testing.assert_array_equal(values(x, seeds), expected)
     for rows in ([4, 1], [2], [5, 4, 3, 2, 1, 0]):
         # Matrix products add up in another order for another batch size.
         np.testing.assert_allclose(
-            terms_of(x[rows], seeds.numpy()[rows]).bound, bound.numpy()[rows], rtol=1e-5
+            values(x[rows], seeds.numpy()[rows]), expected.numpy()[rows], rtol=1e-5
         )
-    assert np.all(terms_of(x, seeds[::-1]).bound != bound)
+    assert np.all(values(x, seeds[::-1]) != expected)
 
 
 def test_every_variable_of_a_model_gets_a_gradient(terms_of):

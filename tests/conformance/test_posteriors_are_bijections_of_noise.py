@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 
 from tfvae import noise
 from tfvae.distributions import reparameterize
+from tfvae.divergences import frozen
 
 tfd = tfp.distributions
 
@@ -71,6 +72,20 @@ def test_gradients_pass_through_a_sample_to_the_parameters(layer):
         tape.watch(params)
         z = reparameterize(layer(params), noise.row_seeds(noise.seed_of(1), 5))
     assert np.all(tape.gradient(tf.reduce_sum(z**2), params) != 0)
+
+
+def test_a_frozen_copy_has_the_density_and_no_gradient_but_by_the_code(layer):
+    params = tf.constant(cases.params_of(layer, 5))
+    z = tf.constant(np.random.default_rng(0).normal(size=(5, LATENTS)).astype(np.float32))
+    sources = [params, *layer.trainable_variables]
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([params, z])
+        live = layer(params).log_prob(z)
+        stopped = frozen(layer(params)).log_prob(z)
+    np.testing.assert_array_equal(stopped, live)
+    assert all(gradient is None for gradient in tape.gradient(stopped, sources))
+    assert all(np.any(gradient) for gradient in tape.gradient(live, sources))
+    np.testing.assert_allclose(tape.gradient(stopped, z), tape.gradient(live, z), rtol=1e-5)
 
 
 @pytest.mark.parametrize("spec", cases.specs("distribution_layers"))

@@ -7,8 +7,7 @@ import numpy as np
 
 from tfvae.datasets import files, values
 from tfvae.datasets.mapped import Mapped
-from tfvae.datasets.splits import Shares
-from tfvae.datasets.stored import Part, StoredDataset
+from tfvae.datasets.stored import Part, StoredDataset, check_options
 
 _HDF5 = (".h5", ".hdf5")
 
@@ -30,6 +29,8 @@ class Arrays(StoredDataset, name="arrays"):
         test: Fraction or number of the examples to test on; None for 0.1, 0 for no test split.
         seed: Which examples are set aside follows from it.
         map_file: Whether the array stays on disk; None decides by its size.
+        missing: What becomes of NaN: 'refuse', or 'mask': the encoder sees 0 for it, and the
+            likelihood, whose elements are independent, leaves it out.
 
     Raises:
         ValueError: If an option is out of range, or the file is damaged, lacks the array, or
@@ -49,8 +50,10 @@ class Arrays(StoredDataset, name="arrays"):
         test=None,
         seed=0,
         map_file=None,
+        missing="refuse",
     ):
-        shares, scale = Shares(validation, test, seed), values.check_scale(scale)
+        shares = check_options(validation, test, seed, scale, binarize)
+        self.masks_missing = values.check_missing(missing)
         path = files.existing(path)
         array = _read(path, key)
         name = f"The array {path}" if key is None else f"The array {key!r} of {path}"
@@ -60,6 +63,9 @@ class Arrays(StoredDataset, name="arrays"):
             array = array[..., np.newaxis]
             notes.append(f"{name}: rank 3 was read as grey images, {array.shape[1:]} each.")
         part = Part(_stored(array, scale, map_file, name), _read_labels(path, labels), name)
+        if self.masks_missing:
+            num = values.count_missing(part.examples)
+            notes.append(f"{name}: {num:,} values are missing and left out by the likelihood.")
         self._divide({"train": part}, shares, binarize=binarize, notes=filter(None, notes))
 
 

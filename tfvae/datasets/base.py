@@ -25,12 +25,15 @@ class Dataset(components.Component, abc.ABC):
             resized or left out, and how often. Programs show them.
         transform: How rows as they came map to examples, a `tfvae.transforms.Columns`, where
             examples are other than the rows; or None. A model carries it into its exports.
+        masks_missing: Whether NaN in an example is a missing value, which the likelihood of
+            `VAE(mask_missing=True)` leaves out.
     """
 
     event_shape: tuple[int, ...]
     splits: tuple[str, ...] = ("train", "validation", "test")
     notes: tuple[str, ...] = ()
     transform = None
+    masks_missing: bool = False
 
     @abc.abstractmethod
     def num_examples(self, split):

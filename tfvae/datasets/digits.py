@@ -3,8 +3,7 @@
 import numpy as np
 
 from tfvae.datasets import extras, values
-from tfvae.datasets.splits import Shares
-from tfvae.datasets.stored import Part, StoredDataset
+from tfvae.datasets.stored import Part, StoredDataset, check_options
 
 
 class Digits(StoredDataset, name="digits"):
@@ -28,8 +27,9 @@ class Digits(StoredDataset, name="digits"):
     """
 
     def __init__(self, *, binarize="none", validation=0.1, test=None, seed=0):
-        shares = Shares(validation, test, seed)
+        shares = check_options(validation, test, seed, binarize=binarize)
         bunch = extras.load("sklearn.datasets", "data").load_digits()
         images = values.stored(bunch.images.astype(np.uint8), 16)[..., np.newaxis]
         part = Part(images, bunch.target.astype(np.int64), "The data set `digits`")
-        self._divide({"train": part}, shares, binarize=binarize)
+        note = "The data set `digits`: levels of 0 to 16 were divided by 16."
+        self._divide({"train": part}, shares, binarize=binarize, notes=[note])

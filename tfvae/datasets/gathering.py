@@ -39,15 +39,17 @@ class Gathered:
     facts: dict
 
 
-def gather(read, *, cache, key, name):
+def gather(read, *, cache, key, name, remedy=""):
     """Gathers what a source yields, or finds it in the cache.
 
     Args:
         read: Function of a dict, the facts, which it may fill; yields pairs of stored examples
             `[num, *event]`, all of one shape and dtype, and their int tags `[num]`.
         cache: Path of a folder for caches, or None to gather in memory.
-        key: What `values.stored` examples depend on, anything that JSON can hold.
+        key: What `values.stored` examples depend on, anything that JSON can hold. None if nothing
+            tells: they are read each time, and what is equal is kept once.
         name: Names the source in messages.
+        remedy: What else than a cache helps if it is too large for the memory, a sentence.
 
     Returns:
         `Gathered`.
@@ -56,12 +58,13 @@ def gather(read, *, cache, key, name):
         ValueError: If there is no example, or more than fits into memory.
     """
     if cache is None:
-        return _in_memory(read, name)
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
-    place = pathlib.Path(cache).expanduser() / digest[:24]
-    if not place.is_dir():
-        _write(read, place, name)
-    return _open(place)
+        return _in_memory(read, name, remedy)
+    folder = pathlib.Path(cache).expanduser()
+    if key is None:
+        return _open(_write(read, folder, None, name))
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode())
+    place = folder / digest.hexdigest()[:24]
+    return _open(place if place.is_dir() else _write(read, folder, place, name))
 
 
 def stamp(path):
@@ -70,7 +73,7 @@ def stamp(path):
     return [str(path.absolute()), status.st_size, status.st_mtime_ns]
 
 
-def _in_memory(read, name):
+def _in_memory(read, name, remedy):
     facts: dict = {}
     blocks, tags, num_bytes = [], [], 0
     for block, tag in read(facts):
@@ -81,34 +84,41 @@ def _in_memory(read, name):
         if not files.fits_memory(2 * num_bytes):
             raise ValueError(
                 f"{name} is larger than a quarter of the memory ({files.total_memory() / 1e9:.0f} "
-                f"GB). Keep what is read on disk, in a folder with room: `cache='...'`."
+                f"GB). Keep what is read on disk, in a folder with room: `cache='...'`. {remedy}"
             )
     if not blocks:
         raise ValueError(f"{name} holds no example. Point it at data that has some.")
     return Gathered(np.concatenate(blocks), np.concatenate(tags).astype(np.int64), facts)
 
 
-def _write(read, place, name):
-    place.parent.mkdir(parents=True, exist_ok=True)
-    fresh = pathlib.Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+def _write(read, folder, place, name):
+    """Writes a cache and returns where it is: `place`, or where its content says."""
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = pathlib.Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
     try:
         facts: dict = {}
-        tags, shape, dtype = [], None, None
+        tags, shape, dtype, digest = [], None, None, hashlib.sha256()
         with (fresh / _EXAMPLES).open("wb") as file:
             for block, tag in read(facts):
                 shape, dtype = block.shape[1:], block.dtype.name
-                file.write(np.ascontiguousarray(block).data)
+                content = np.ascontiguousarray(block).data
+                file.write(content)
+                digest.update(content)
                 tags.append(tag)
         if shape is None:
             raise ValueError(f"{name} holds no example. Point it at data that has some.")
-        np.save(fresh / _TAGS, np.concatenate(tags).astype(np.int64))
-        said = {"shape": list(shape), "dtype": dtype, "facts": facts}
-        (fresh / _FACTS).write_text(json.dumps(said), encoding="utf-8")
+        numbers = np.concatenate(tags).astype(np.int64)
+        np.save(fresh / _TAGS, numbers)
+        said = json.dumps({"shape": list(shape), "dtype": dtype, "facts": facts})
+        (fresh / _FACTS).write_text(said, encoding="utf-8")
+        digest.update(numbers.tobytes() + said.encode())
+        place = folder / digest.hexdigest()[:24] if place is None else place
         try:
             fresh.rename(place)
         except OSError:
-            if not place.is_dir():  # else another process was faster
+            if not place.is_dir():  # else it is there already, or another process was faster
                 raise
+        return place
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 

@@ -4,8 +4,7 @@ import numpy as np
 
 from tfvae.datasets import files, values
 from tfvae.datasets.idx_files import read_idx
-from tfvae.datasets.splits import Shares
-from tfvae.datasets.stored import Part, StoredDataset
+from tfvae.datasets.stored import Part, StoredDataset, check_options
 
 _PREFIXES = {"train": ("train", "training"), "test": ("t10k", "test", "testing")}
 
@@ -48,7 +47,7 @@ class Idx(StoredDataset, name="idx"):
         test=None,
         seed=0,
     ):
-        shares, scale = Shares(validation, test, seed), values.check_scale(scale)
+        shares = check_options(validation, test, seed, scale, binarize)
         folder = files.existing(path, folder=True)
         names = sorted(item.name for item in folder.iterdir() if item.is_file())
         parts, notes = {}, []

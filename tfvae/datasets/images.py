@@ -7,10 +7,9 @@ import pathlib
 
 import numpy as np
 
-from tfvae.datasets import binarization, files, pictures
+from tfvae.datasets import files, pictures
 from tfvae.datasets.gathering import gather, stamp
-from tfvae.datasets.splits import Shares
-from tfvae.datasets.stored import Part, StoredDataset
+from tfvae.datasets.stored import Part, StoredDataset, check_options
 
 _BLOCK = 256  # files that are decoded at a time
 _MOST_NAMED = 10
@@ -62,11 +61,10 @@ class Images(StoredDataset, name="images"):
         test=None,
         seed=0,
     ):
-        shares = Shares(validation, test, seed)
+        shares = check_options(validation, test, seed, binarize=binarize)
         size = pictures.check_size(size)
         pictures.check_channels(channels)
         _check_max_bad(max_bad)
-        binarization.check_mode(binarize)
         folder = files.existing(path, folder=True)
         paths, others = _find(folder)
         key = ["images", 1, size, channels, max_bad, [stamp(path) for path in paths]]

@@ -54,7 +54,7 @@ class MNIST(StoredDataset, name="mnist"):
             for split, (begin, end) in bounds.items()
         }
         splits = {split: self._part(split, *ranges[split]) for split in ranges}
-        self._hold(splits, binarize=binarize)
+        self._hold(splits, binarize=binarize, notes=["MNIST: uint8 values were divided by 255."])
 
     def _part(self, split, begin, end):
         files = _FILES["test" if split == "test" else "train"]

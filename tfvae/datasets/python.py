@@ -1,15 +1,13 @@
 """Data that Python code holds: arrays, `tf.data` pipelines and generators."""
 
 import itertools
-import os
 
 import numpy as np
 
-from tfvae.datasets import binarization, values
+from tfvae.datasets import values
 from tfvae.datasets.base import Dataset
 from tfvae.datasets.gathering import gather
-from tfvae.datasets.splits import Shares
-from tfvae.datasets.stored import Part, StoredDataset
+from tfvae.datasets.stored import Part, StoredDataset, check_options
 
 _BLOCK = 256
 
@@ -23,13 +21,15 @@ class FromPython(StoredDataset):
             "train", and of "validation" and "test" where they are there, to such data.
         labels: Ints `[num]` for an array, a dict of them for a dict, or None.
         batched: Whether pipelines and iterables yield batches of examples.
-        cache: Folder in which to gather pipelines and iterables; None gathers in memory. What is
-            in the folder from an earlier time is not looked at.
+        cache: Folder in which to gather pipelines and iterables; None gathers in memory. They are
+            read each time, since nothing tells whether code yields the same again, and what is
+            equal is kept once.
         scale: What values are divided by; None for 255 of uint8, 65535 of uint16, else 1.
         binarize: 'none', 'threshold', 'static' or 'dynamic', for values in [0, 1] then.
         validation: Fraction or number of the examples to validate on.
         test: Fraction or number of the examples to test on; None for 0.1, 0 for no test split.
         seed: Which examples are set aside follows from it.
+        missing: What becomes of NaN: 'refuse', or 'mask', for `VAE(mask_missing=True)`.
 
     Raises:
         ValueError: If an option is out of range, there is no example, or the examples are not
@@ -58,9 +58,10 @@ class FromPython(StoredDataset):
         validation=0.1,
         test=None,
         seed=0,
+        missing="refuse",
     ):
-        shares, scale = Shares(validation, test, seed), values.check_scale(scale)
-        binarization.check_mode(binarize)
+        shares = check_options(validation, test, seed, scale, binarize)
+        self.masks_missing = values.check_missing(missing)
         given = data if isinstance(data, dict) else {"train": data}
         tags = labels if isinstance(labels, dict) else {"train": labels}
         _check_splits(given, tags)
@@ -99,8 +100,7 @@ def _gathered(batched, cache):
                 values.check_whole(block, name)
                 yield values.stored(block, scale), np.zeros(len(block)) if tags is None else tags
 
-        # No stamp says whether code yields the same again, so no cache is ever found again.
-        found = gather(blocks, cache=cache, key=[name, os.urandom(8).hex()], name=name)
+        found = gather(blocks, cache=cache, key=None, name=name)
         labels = np.asarray(found.tags) if all(has_labels) else None
         return Part(found.examples, labels, name), dtypes[0]
 

@@ -6,9 +6,9 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from tfvae.datasets import files
+from tfvae.datasets import files, values
 
-_BATCH = 256
+_BATCH, _BATCH_BYTES = 256, 2**24
 _FRAME = 16  # bytes around each message
 _FORM = re.compile(r"(?P<kind>[a-z]+[0-9]*)\[(?P<shape>[0-9, ]*)\]")
 _COMPRESSION = {"gzip": "GZIP", "zlib": "ZLIB", "none": ""}
@@ -24,6 +24,7 @@ class Parser:
 
     Attributes:
         dtype: Of the examples.
+        num_bytes: Of an example.
 
     Raises:
         ValueError: If a form can't be read.
@@ -42,6 +43,8 @@ class Parser:
                 f"in {{'a': 'float32[3]', 'b': 'float32[1]'}}. Received {features!r}."
             )
         (self.dtype, *_) = kinds
+        sizes = (math.prod(shape) for _, shape, _ in self._forms.values())
+        self.num_bytes = self.dtype.itemsize * sum(sizes)
         self._spec = {
             name: tf.io.FixedLenFeature(*_as_stored(form)) for name, form in self._forms.items()
         }
@@ -57,30 +60,57 @@ class Parser:
         return examples, tags.astype(np.int64)
 
 
-def read(path, parser, compression):
-    """Yields blocks of examples and tags of one file.
+class Reader:
+    """Reads files of messages, one after the other.
 
     Args:
-        path: Path of the file.
+        paths: Of the files.
         parser: A `Parser`.
         compression: 'gzip', 'zlib', 'none', or None to find out.
+        scale: What values are divided by; None for the usual one of their dtype.
 
-    Raises:
-        ValueError: If the file is damaged, or a record lacks a feature or has another form.
+    Attributes:
+        kinds: Compression of each file as TensorFlow names it.
     """
-    kind = _found_compression(path) if compression is None else _COMPRESSION[compression]
-    start, num_bytes = 0, 0
-    try:
-        for batch in tf.data.TFRecordDataset(str(path), kind).batch(_BATCH):
-            yield _parsed(batch, parser, path, start)
-            start += len(batch)
-            num_bytes += sum(_FRAME + len(message) for message in batch.numpy())
-    except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
-        raise ValueError(
-            files.damaged(path, f"record {start} or one of the {_BATCH} after it, {error.message}")
-        ) from error
 
-    if kind == "" and num_bytes != path.stat().st_size:  # which TensorFlow passes over
+    def __init__(self, paths, parser, compression, scale):
+        self.paths, self._parser, self._scale = tuple(paths), parser, scale
+        self.kinds = tuple(
+            _found_compression(path) if compression is None else _COMPRESSION[compression]
+            for path in paths
+        )
+
+    def decode(self, serialized):
+        """Returns the stored examples of messages, bytes `[num]`."""
+        examples, _ = self._parser(tf.constant(serialized))
+        return values.stored(examples, self._scale)
+
+    def blocks(self):
+        """Yields blocks of the number of a file, stored examples, tags, and bytes of messages.
+
+        Raises:
+            ValueError: If a file is damaged, or a record lacks a feature or has another form.
+        """
+        for number, (path, kind) in enumerate(zip(self.paths, self.kinds, strict=True)):
+            for examples, tags, num_bytes in _read(path, self._parser, kind):
+                values.check_whole(examples, str(path))
+                yield number, values.stored(examples, self._scale), tags, num_bytes
+
+
+def _read(path, parser, kind):
+    batch_size = max(1, min(_BATCH, _BATCH_BYTES // parser.num_bytes))
+    start, size = 0, 0
+    try:
+        for batch in tf.data.TFRecordDataset(str(path), kind).batch(batch_size):
+            num_bytes = sum(_FRAME + len(message) for message in batch.numpy())
+            yield *_parsed(batch, parser, path, start), num_bytes
+            start += len(batch)
+            size += num_bytes
+    except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
+        where = f"record {start} or one of the {batch_size} after it"
+        raise ValueError(files.damaged(path, f"{where}, {error.message}")) from error
+
+    if kind == "" and size != path.stat().st_size:  # which TensorFlow passes over
         raise ValueError(files.damaged(path, f"it ends within the head of record {start}"))
 
 
@@ -126,22 +156,24 @@ def _decoded(values, form):
     dtype, shape, kind = form
     if kind in ("float32", "int64"):
         return values.numpy()
-    decode = _picture if kind == "image" else _array
-    return np.stack([decode(data, dtype, shape) for data in values.numpy()])
+    if kind == "image":
+        return np.stack([_picture(data, shape) for data in values.numpy()])
+    return _arrays(values.numpy(), dtype, shape)
 
 
-def _picture(data, dtype, shape):
-    del dtype
+def _picture(data, shape):
     picture = tf.io.decode_image(data, expand_animations=False).numpy()
     if picture.shape != shape or picture.dtype != np.uint8:
         raise ValueError(f"a picture of the shape {picture.shape} where {shape} is said")
     return picture
 
 
-def _array(data, dtype, shape):
-    if len(data) != math.prod(shape) * dtype.itemsize:
-        raise ValueError(f"{len(data)} bytes where {dtype}{list(shape)} is said")
-    return np.frombuffer(data, dtype).reshape(shape)
+def _arrays(values, dtype, shape):
+    size = math.prod(shape) * dtype.itemsize
+    for data in values:
+        if len(data) != size:
+            raise ValueError(f"{len(data)} bytes where {dtype}{list(shape)} is said")
+    return np.frombuffer(b"".join(values), dtype).reshape(-1, *shape)
 
 
 def _names(message):

@@ -2,18 +2,22 @@
 
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfvae.datasets import binarization, epochs, mapped, values
+from tfvae.datasets import binarization, epochs, values
 from tfvae.datasets.base import Dataset
-from tfvae.datasets.splits import twins
+from tfvae.datasets.mapped import OnDisk
+from tfvae.datasets.splits import Shares, twins
 
 # Division by 255 as NumPy does it; graph optimizers would multiply by the rounded 1 / 255.
 _LEVELS = np.arange(256, dtype=np.float32) / np.float32(255)
+
+_MOST_NAMED = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,8 +25,8 @@ class Part:
     """Examples as a source gives them, before they are divided into splits.
 
     Attributes:
-        examples: uint8 levels of 0 to 255, or float32 values, `[num, *event]`: a NumPy array, or a
-            `mapped.Mapped` that stays on disk.
+        examples: uint8 levels of 0 to 255, or float32 values, `[num, *event]`: a NumPy array, or
+            what stays on disk, a `mapped.OnDisk`.
         labels: Ints `[num]`, or None.
         name: Names the source in messages: "The array data.npy".
         where: Function of an index, that names an example in messages; by default "example 7".
@@ -38,12 +42,29 @@ class Part:
 
     def take(self, indices):
         """Returns the part with some of its examples, given by indices or by a slice."""
-        on_disk = isinstance(self.examples, mapped.Mapped)
-        examples = self.examples.take(indices) if on_disk else self.examples[indices]
+        if isinstance(self.examples, OnDisk):
+            indices = np.sort(indices) if self.examples.sequential else indices
+            examples = self.examples.take(indices)
+        else:
+            examples = self.examples[indices]
         labels = None if self.labels is None else self.labels[indices]
         places = None if self.places is None else self.places[indices]
         rows = np.arange(len(self.examples))[indices]
         return Part(examples, labels, self.name, lambda index: self.where(rows[index]), places)
+
+
+def check_options(validation, test, seed, scale=None, binarize="none"):
+    """Checks the options that sources share, before anything is read.
+
+    Returns:
+        The `splits.Shares`.
+
+    Raises:
+        ValueError: If one is out of range.
+    """
+    values.check_scale(scale)
+    binarization.check_mode(binarize)
+    return Shares(validation, test, seed)
 
 
 class StoredDataset(Dataset):
@@ -73,13 +94,13 @@ class StoredDataset(Dataset):
         """
         for part in parts.values():
             _check_part(part)
-            values.scan(part.examples, part.name, part.where)
+            self._scan(part)
         parts = _placed(parts)
         train = parts["train"]
         first = twins(values.digests(train.examples))
         found = shares.divide(first, "validation" in parts, "test" in parts, train.name)
         splits = {**{split: train.take(rows) for split, rows in found.items()}, **_others(parts)}
-        return splits, _on_copies(first, train.name)
+        return splits, [*_on_copies(first, train.name), *_on_overlap(parts), *_on_constant(train)]
 
     def _hold(self, splits, *, binarize="none", notes=(), transform=None):
         """Takes over the examples of each split.
@@ -103,7 +124,7 @@ class StoredDataset(Dataset):
         self.event_shape = tuple(int(n) for n in self._parts["train"].examples.shape[1:])
         if binarize != "none":
             for part in self._parts.values():
-                _check_levels(part, binarize)
+                self._check_levels(part)
 
     def num_examples(self, split):
         """Returns how many examples a split holds."""
@@ -120,7 +141,7 @@ class StoredDataset(Dataset):
         """Returns the least and the greatest value of all examples."""
         if self._binarize != "none":
             return 0.0, 1.0
-        scans = [values.scan(p.examples, p.name, p.where) for p in self._parts.values()]
+        scans = [self._scan(part) for part in self._parts.values()]
         full = 255 if self._parts["train"].examples.dtype == np.uint8 else 1
         return min(low for low, _ in scans) / full, max(high for _, high in scans) / full
 
@@ -129,8 +150,8 @@ class StoredDataset(Dataset):
         digest = hashlib.sha256()
         for name, part in self._parts.items():
             digest.update(f"{name} {part.examples.dtype} {part.examples.shape}".encode())
-            for _, chunk in values.chunks(part.examples):
-                digest.update(np.ascontiguousarray(chunk).data)
+            for content in values.content(part.examples):
+                digest.update(content)
         return digest.hexdigest()
 
     def num_copies(self):
@@ -150,16 +171,18 @@ class StoredDataset(Dataset):
 
     def _split(self, name, batch_size):
         examples = self._fixed(self._parts[name])
-        if isinstance(examples, np.ndarray):
-            batches = epochs.in_order(examples, batch_size)
-            return batches.map(_to_float) if examples.dtype == np.uint8 else batches
-        return mapped.in_order(examples, batch_size)
+        if isinstance(examples, OnDisk):
+            return examples.in_order(batch_size)
+        batches = epochs.in_order(examples, batch_size)
+        return batches.map(_to_float) if examples.dtype == np.uint8 else batches
 
     def _blocks(self, batch_size, num_steps, seed, start_step):
         part = self._parts["train"]
-        examples = part.examples if self._binarize == "dynamic" else self._fixed(part)
-        source = epochs if isinstance(examples, np.ndarray) else mapped
-        return source.shuffled_blocks(examples, batch_size, num_steps, seed, start_step)
+        stored = self._binarize in ("none", "dynamic")  # what `_prepare` makes floats of
+        examples = part.examples if stored else self._fixed(part)
+        if isinstance(examples, OnDisk):
+            return examples.shuffled_blocks(batch_size, num_steps, seed, start_step)
+        return epochs.shuffled_blocks(examples, batch_size, num_steps, seed, start_step)
 
     def _draws(self):
         return self._binarize == "dynamic"
@@ -169,13 +192,24 @@ class StoredDataset(Dataset):
             return binarization.fresh(x, seed)
         return _to_float(x) if x.dtype == tf.uint8 else tf.cast(x, tf.float32)
 
+    def _scan(self, part):
+        """Returns the least and the greatest stored value of a part."""
+        return values.scan(part.examples, part.name, part.where, self.masks_missing)
+
+    def _check_levels(self, part):
+        low, high = (0, 1) if part.examples.dtype == np.uint8 else self._scan(part)
+        if low < 0 or high > 1:
+            raise ValueError(
+                f"`binarize={self._binarize!r}` reads values as probabilities, in [0, 1]. "
+                f"{part.name} has values from {low:g} to {high:g}. Divide them first, as in "
+                f"`scale={high:g}`, or keep them with `binarize='none'`."
+            )
+
     def _fixed(self, part):
         """Returns examples with fixed noise; uint8 levels where there is nothing to draw."""
         mode, places = self._binarize, part.places
-        if isinstance(part.examples, mapped.Mapped):
-            return mapped.Prepared(
-                part.examples, lambda x, rows: binarization.fixed(x, mode, places[rows])
-            )
+        if isinstance(part.examples, OnDisk):
+            return part.examples.prepared(lambda x, rows: binarization.fixed(x, mode, places[rows]))
         return part.examples if mode == "none" else binarization.fixed(part.examples, mode, places)
 
 
@@ -228,22 +262,37 @@ def _check_alike(parts):
             )
 
 
-def _check_levels(part, mode):
-    if part.examples.dtype == np.uint8:
-        return
-    low, high = values.scan(part.examples, part.name, part.where)
-    if low < 0 or high > 1:
-        raise ValueError(
-            f"`binarize={mode!r}` reads values as probabilities, in [0, 1]. {part.name} has "
-            f"values from {low:g} to {high:g}. Divide them first, as in `scale={high:g}`, or keep "
-            f"them with `binarize='none'`."
+def _on_copies(first, name):
+    """Yields a note on the copies in a source."""
+    copies = int((first != np.arange(len(first))).sum())
+    if copies:
+        yield (
+            f"{name}: {copies:,} of {len(first):,} examples are copies; equal ones stay in one "
+            f"split."
         )
 
 
-def _on_copies(first, name):
-    copies = int((first != np.arange(len(first))).sum())
-    if not copies:
-        return ()
-    return (
-        f"{name}: {copies:,} of {len(first):,} examples are copies; equal ones stay in one split.",
-    )
+def _on_overlap(parts):
+    """Yields a note for each two splits of the source itself that share examples."""
+    known = {n: values.digests(p.examples) for n, p in parts.items()} if len(parts) > 1 else {}
+    for first, second in itertools.combinations(known, 2):
+        num = int(np.isin(known[second], known[first]).sum())
+        if num:
+            yield (
+                f"{parts[second].name}: {num:,} examples are in the {first} split of the source "
+                f"too: scores on them are too good."
+            )
+
+
+def _on_constant(part):
+    """Yields a note on elements of vectors that never vary."""
+    if isinstance(part.examples, OnDisk) or len(part.examples.shape) != 2:
+        return
+    found = values.constant(part.examples)
+    if len(found):
+        listed = ", ".join(map(str, found[:_MOST_NAMED])) + ", ..." * (len(found) > _MOST_NAMED)
+        yield (
+            f"{part.name}: {len(found)} of {part.examples.shape[1]} elements never vary "
+            f"({listed}): leave them out, since a likelihood with a scale of its own grows without "
+            f"bound there."
+        )

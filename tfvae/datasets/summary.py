@@ -19,6 +19,7 @@ class Summary:
         edges: Edges of the bins, `[bins + 1]`.
         num_distinct: How many different values there are.
         constant: Indices of elements of the flattened event that are the same in every example.
+        num_missing: How many values are NaN, which the others of these don't count.
     """
 
     num: int
@@ -28,21 +29,27 @@ class Summary:
     edges: np.ndarray
     num_distinct: int
     constant: np.ndarray
+    num_missing: int
 
 
 def summarize(x):
-    """Returns the `Summary` of examples, float32 `[num, *event]`."""
-    low, high = float(x.min()), float(x.max())
-    counts, edges = np.histogram(x, _BINS, (low, high if high > low else low + 1))
+    """Returns the `Summary` of examples, float32 `[num, *event]`, NaN where a value is missing."""
+    values = x[~np.isnan(x)]
+    low, high = float(values.min()), float(values.max())
+    counts, edges = np.histogram(values, _BINS, (low, high if high > low else low + 1))
     flat = x.reshape(len(x), -1)
+    # The greatest and the least of what is there; -inf and inf where nothing is.
+    highest = np.where(np.isnan(flat), -np.inf, flat).max(axis=0)
+    lowest = np.where(np.isnan(flat), np.inf, flat).min(axis=0)
     return Summary(
         num=len(x),
-        mean=float(x.mean(dtype=np.float64)),
-        stddev=float(x.std(dtype=np.float64)),
+        mean=float(values.mean(dtype=np.float64)),
+        stddev=float(values.std(dtype=np.float64)),
         counts=counts,
         edges=edges,
-        num_distinct=len(np.unique(x)),
-        constant=np.flatnonzero((flat == flat[:1]).all(axis=0)),
+        num_distinct=len(np.unique(values)),
+        constant=np.flatnonzero(highest <= lowest),
+        num_missing=x.size - values.size,
     )
 
 

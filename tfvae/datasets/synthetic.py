@@ -5,8 +5,7 @@ import math
 import numpy as np
 
 from tfvae.datasets import truths
-from tfvae.datasets.splits import Shares
-from tfvae.datasets.stored import Part, StoredDataset
+from tfvae.datasets.stored import Part, StoredDataset, check_options
 
 
 class Synthetic(StoredDataset, name="synthetic"):
@@ -52,7 +51,7 @@ class Synthetic(StoredDataset, name="synthetic"):
         test=None,
         seed=0,
     ):
-        shares = Shares(validation, test, seed)
+        shares = check_options(validation, test, seed, binarize=binarize)
         for option, value in (("num", num), ("size", size), ("latents", latents)):
             if type(value) is not int or value < 1:
                 raise ValueError(f"`{option}` is a positive int. Received {value!r}.")

@@ -4,9 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from tfvae.datasets import files
-from tfvae.datasets.splits import Shares
-from tfvae.datasets.stored import Part, StoredDataset
+from tfvae.datasets import files, values
+from tfvae.datasets.stored import Part, StoredDataset, check_options
 from tfvae.datasets.tables import Table
 
 _MOST_NAMED = 8
@@ -27,17 +26,21 @@ class TableDataset(StoredDataset, name="table"):
         validation: Fraction or number of the rows to validate on.
         test: Fraction or number of the rows to test on; None for 0.1, 0 for no test split.
         seed: Which rows are set aside follows from it.
+        missing: What becomes of missing values: 'refuse', or 'mask': the encoder sees the mean for
+            them, and the likelihood, whose elements are independent, leaves them out. Exports
+            take rows with NaN for what is missing.
 
     Raises:
         ValueError: If an option is out of range, a file is damaged, or a column is constant, has
-            missing values or holds something else.
+            missing values that are refused, or holds something else.
         OSError: If a file is not there or may not be read, or pyarrow is not installed.
     """
 
-    def __init__(self, *, path, columns=None, validation=0.1, test=None, seed=0):
-        shares = Shares(validation, test, seed)
+    def __init__(self, *, path, columns=None, validation=0.1, test=None, seed=0, missing="refuse"):
+        shares = check_options(validation, test, seed)
+        self.masks_missing = values.check_missing(missing)
         paths = files.matching(path)
-        table = Table(paths, columns)
+        table = Table(paths, columns, self.masks_missing)
         name = f"The table {path}"
         raw, notes = self._parted({"train": Part(table.rows, None, name, table.where)}, shares)
         transform = table.fit(raw["train"].examples)
@@ -45,12 +48,18 @@ class TableDataset(StoredDataset, name="table"):
             split: dataclasses.replace(part, examples=np.array(transform.encode(part.examples)))
             for split, part in raw.items()
         }
-        self._hold(splits, notes=[*_notes(transform, name), *notes], transform=transform)
+        found = _notes(transform, np.isnan(table.rows).sum(axis=0), name)
+        self._hold(splits, notes=[*found, *notes], transform=transform)
 
 
-def _notes(transform, name):
-    """Yields what becomes of each column."""
-    for column in transform.columns:
+def _notes(transform, missing, name):
+    """Yields what becomes of each column, and how many of its values are missing."""
+    for column, num in zip(transform.columns, missing, strict=True):
+        if num:
+            yield (
+                f"{name}: `{column['name']}`: {num:,} values are missing and left out by the "
+                f"likelihood."
+            )
         if column["kind"] == "category":
             pairs = [f"{code} {text!r}" for code, text in enumerate(column["categories"])]
             more = f", ... ({len(pairs)})" if len(pairs) > _MOST_NAMED else ""

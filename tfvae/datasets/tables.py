@@ -13,13 +13,13 @@ class Table:
     """What has been read of a table.
 
     Attributes:
-        rows: float32 `[num, num_columns]`, categories as codes.
+        rows: float32 `[num, num_columns]`, categories as codes, NaN for what is missing.
         kinds: Dict of the name of a column to its kind.
         categories: Dict of the name of a category to the list of its values.
     """
 
-    def __init__(self, paths, columns):
-        self._paths = paths
+    def __init__(self, paths, columns, masks_missing=False):
+        self._paths, self._masks_missing = paths, masks_missing
         tables = [_read(path) for path in paths]
         self.kinds = _kinds(tables, paths, columns)
         self._starts = np.cumsum([0, *(table.num_rows for table in tables)])
@@ -39,7 +39,12 @@ class Table:
             if kind == "category":
                 column["categories"] = self.categories[name]
             else:
-                known = rows[:, i].astype(np.float64)
+                known = rows[~np.isnan(rows[:, i]), i].astype(np.float64)
+                if not len(known):
+                    raise ValueError(
+                        f"The column `{name}` of {self._paths[0]} has no value in any row to train "
+                        f"on. {_without(name, self.kinds)}"
+                    )
                 column |= {"mean": float(known.mean()), "stddev": float(known.std())}
             if column.get("stddev") == 0 or len(column.get("categories", "ab")) == 1:
                 raise ValueError(
@@ -55,14 +60,17 @@ class Table:
 
         arrays = [table.column(name) for table in tables]
         mask = np.concatenate([_missing(array) for array in arrays])
-        if mask.any():
+        if mask.any() and not self._masks_missing:
             raise ValueError(self._on_missing(name, np.flatnonzero(mask)))
         if self.kinds[name] != "category":
-            column = np.concatenate([array.to_numpy() for array in arrays])
-            values.check_whole(column, f"The column `{name}` of {self._paths[0]}")
-            return self._finite(column.astype(np.float64), name)
+            there = np.concatenate([array.drop_null().to_numpy() for array in arrays])
+            values.check_whole(there, f"The column `{name}` of {self._paths[0]}")
+            there = there.astype(np.float64)
+            column = np.full(len(mask), np.nan)
+            column[~mask] = there[~np.isnan(there)]
+            return self._finite(column, name)
         texts = pa.concat_arrays([pc.cast(array, pa.string()).combine_chunks() for array in arrays])
-        known = sorted(pc.unique(texts).to_pylist())
+        known = sorted(pc.unique(texts.drop_null()).to_pylist())
         if len(known) > MOST_CATEGORIES:
             raise ValueError(
                 f"The column `{name}` of {self._paths[0]} has {len(known)} different values, and a "
@@ -70,10 +78,11 @@ class Table:
                 f"{_without(name, self.kinds)}"
             )
         self.categories[name] = known
-        return pc.index_in(texts, pa.array(known)).to_numpy().astype(np.float32)
+        codes = pc.index_in(texts, pa.array(known, pa.string()))  # null for what is missing
+        return codes.to_numpy(zero_copy_only=False).astype(np.float32)
 
     def _finite(self, column, name):
-        bad = np.flatnonzero(~(np.abs(column) <= np.finfo(np.float32).max))
+        bad = np.flatnonzero(np.abs(column) > np.finfo(np.float32).max)
         if len(bad):
             raise ValueError(
                 f"The column `{name}` holds values that are infinite or beyond float32 in "
@@ -86,8 +95,9 @@ class Table:
         named = ", ".join(self.where(int(row)) for row in rows[:MISSING_NAMED])
         more = f" and {len(rows) - MISSING_NAMED} more" if len(rows) > MISSING_NAMED else ""
         return (
-            f"The column `{name}` has no value in {named}{more}. Fill in or delete these rows, or "
-            f"leave out the column. {_without(name, self.kinds)}"
+            f"The column `{name}` has no value in {named}{more}. Fill in or delete these rows, let "
+            f"the likelihood leave them out with `missing='mask'`, or leave the column out. "
+            f"{_without(name, self.kinds)}"
         )
 
 

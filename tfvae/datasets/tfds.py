@@ -4,11 +4,10 @@ import dataclasses
 
 import numpy as np
 
-from tfvae.datasets import binarization, prepared, values
+from tfvae.datasets import prepared, values
 from tfvae.datasets.gathering import gather, stamp
 from tfvae.datasets.pictures import check_channels, check_size
-from tfvae.datasets.splits import Shares
-from tfvae.datasets.stored import Part, StoredDataset
+from tfvae.datasets.stored import Part, StoredDataset, check_options
 
 
 class TFDS(StoredDataset, name="tfds"):
@@ -60,8 +59,7 @@ class TFDS(StoredDataset, name="tfds"):
         test=None,
         seed=0,
     ):
-        shares, scale = Shares(validation, test, seed), values.check_scale(scale)
-        binarization.check_mode(binarize)
+        shares = check_options(validation, test, seed, scale, binarize)
         size = None if size is None else check_size(size)
         check_channels(channels)
         builder = prepared.find(name, data_dir, download, module)

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from tfvae.datasets import binarization, files, records, values
+from tfvae.datasets import files, records, streamed, values
 from tfvae.datasets.gathering import gather, stamp
-from tfvae.datasets.splits import Shares
-from tfvae.datasets.stored import Part, StoredDataset
+from tfvae.datasets.stored import Part, StoredDataset, check_options
 
 
 class TFRecord(StoredDataset, name="tfrecord"):
@@ -16,8 +15,15 @@ class TFRecord(StoredDataset, name="tfrecord"):
         features={'x': 'float32[16]'}           a list of floats
         features={'x': 'int64[16]'}             a list of ints
 
-    Several lists are joined to one vector. The files are streamed once, since an order that is
-    shuffled over everything needs each example at hand: into memory, or into a cache on disk.
+    Several lists are joined to one vector. What is read is kept
+
+        cache=None        in memory: the files are read once
+        cache='folder'    in a folder, where the next run finds it; mapped if too large for memory
+        stream=True       nowhere: the files are read anew each epoch, with some 30 bytes of memory
+                          for a record, and a buffer in which records are shuffled
+
+    A stream is shuffled twice: the files come in an order of their own each epoch, eight of them
+    in turns, and then the buffer as a whole. Give it many files, or a buffer for everything.
 
     Args:
         pattern: A file, or a pattern such as 'data/train-*.tfrecord'.
@@ -26,7 +32,10 @@ class TFRecord(StoredDataset, name="tfrecord"):
         compression: 'gzip', 'zlib' or 'none'; None finds out.
         scale: What values are divided by; None for 255 of uint8 and pictures, 65535 of uint16,
             else 1.
-        cache: Folder in which examples are kept and found again; None keeps them in memory.
+        cache: Folder in which examples are kept and found again; None keeps them in memory. Of a
+            stream it keeps what a first pass found out, so that the next run need not look again.
+        stream: Whether the files are read anew each epoch.
+        buffer: How many records a stream shuffles together; None for 64 MB of them.
         binarize: 'none', 'threshold', 'static' or 'dynamic', for values in [0, 1] then.
         validation: Fraction or number of the examples to validate on.
         test: Fraction or number of the examples to test on; None for 0.1, 0 for no test split.
@@ -46,31 +55,49 @@ class TFRecord(StoredDataset, name="tfrecord"):
         compression=None,
         scale=None,
         cache=None,
+        stream=False,
+        buffer=None,
         binarize="none",
         validation=0.1,
         test=None,
         seed=0,
     ):
-        shares, scale = Shares(validation, test, seed), values.check_scale(scale)
-        binarization.check_mode(binarize)
+        shares = check_options(validation, test, seed, scale, binarize)
         parser = records.Parser(features, label)
         if compression not in (None, "gzip", "zlib", "none"):
             raise ValueError(
                 f"`compression` is 'gzip', 'zlib', 'none', or None to find out. Received "
                 f"{compression!r}."
             )
+        _check_stream(stream, buffer)
         paths = files.matching(pattern, "pattern")
         name = f"The records {pattern}"
-
-        def read(facts):
-            facts["notes"] = [note] if (note := values.note(parser.dtype, scale, name)) else []
-            for path in paths:
-                for block, tags in records.read(path, parser, compression):
-                    values.check_whole(block, str(path))
-                    yield values.stored(block, scale), tags
-
+        reader = records.Reader(paths, parser, compression, scale)
         key = ["tfrecord", 1, features, label, compression, scale, [stamp(p) for p in paths]]
-        found = gather(read, cache=cache, key=key, name=name)
-        labels = None if label is None else np.asarray(found.tags)
-        part = Part(found.examples, labels, name, "record {} of all files".format)
-        self._divide({"train": part}, shares, binarize=binarize, notes=found.facts["notes"])
+        if stream:
+            examples, tags = streamed.gather(reader, cache, ["stream", *key], name, buffer)
+        else:
+            found = gather(
+                lambda facts: ((block, tags) for _, block, tags, _ in reader.blocks()),
+                cache=cache,
+                key=key,
+                name=name,
+                remedy="Or read it anew each epoch: `stream=True`.",
+            )
+            examples, tags = found.examples, found.tags
+        note = values.note(parser.dtype, scale, name)
+        labels = None if label is None else np.asarray(tags)
+        part = Part(examples, labels, name, streamed.WHERE)
+        self._divide({"train": part}, shares, binarize=binarize, notes=[note] if note else [])
+
+
+def _check_stream(stream, buffer):
+    if type(stream) is not bool:
+        raise ValueError(f"`stream` is True or False. Received {stream!r}.")
+    if buffer is not None and (type(buffer) is not int or buffer < 1):
+        raise ValueError(f"`buffer` is a positive int, or None for 64 MB. Received {buffer!r}.")
+    if buffer is not None and not stream:
+        raise ValueError(
+            f"`buffer` is how many records a stream shuffles together. Received buffer={buffer} "
+            f"without `stream=True`: add it, or leave `buffer` out, and all are shuffled together."
+        )

@@ -63,13 +63,69 @@ def note(dtype, scale, name):
     return None
 
 
-def scan(examples, name, where):
+class Scan:
+    """Looks at examples chunk by chunk for what can't be learnt from.
+
+    Args:
+        name: Names the source in messages.
+        where: Function of an index, that names the example in messages.
+        missing: Whether NaN is a missing value, which is no harm as long as an example has others.
+    """
+
+    def __init__(self, name, where, missing=False):
+        self._name, self._where, self._missing = name, where, missing
+        self._num, self._low, self._high = 0, np.inf, -np.inf
+        self._bad: list = []
+        self._empty: list = []
+
+    def add(self, chunk):
+        """Takes the next stored examples, `[num, *event]`."""
+        found = chunk if chunk.dtype == np.uint8 else self._observed(chunk)
+        self._num += len(chunk)
+        if found.size:
+            self._low, self._high = min(self._low, found.min()), max(self._high, found.max())
+
+    def _observed(self, chunk):
+        """Returns the values that aren't missing, and notes the examples that are refused."""
+        rows = chunk.reshape(len(chunk), -1)
+        missing = np.isnan(rows) & self._missing
+        good = (np.isfinite(rows) | missing).all(axis=1)
+        self._bad += (self._num + np.flatnonzero(~good)).tolist()
+        self._empty += (self._num + np.flatnonzero(missing.all(axis=1))).tolist()
+        return rows[~missing] if missing.any() else rows
+
+    def bounds(self):
+        """Returns the least and the greatest stored value, two floats.
+
+        Raises:
+            ValueError: If there is none, a value is not finite, or all are the same.
+        """
+        if not self._num:
+            raise ValueError(f"{self._name} holds no example. Point it at data that has some.")
+        if self._bad:
+            raise ValueError(_not_finite(self._bad, self._name, self._where))
+        if self._empty:
+            raise ValueError(
+                f"{self._name} has examples without any value: {_named(self._empty, self._where)}. "
+                f"Leave them out."
+            )
+        if self._low == self._high and self._num > 1:
+            raise ValueError(
+                f"{self._name} is constant: every value is {self._low + 0:g}, so there is nothing "
+                f"to learn. Check that it is the right file and key."
+            )
+        return float(self._low), float(self._high)
+
+
+def scan(examples, name, where, missing=False):
     """Reads all examples once, in chunks, and refuses what can't be learnt from.
 
     Args:
-        examples: Has a length and gives stored examples for slices.
+        examples: Has a length and gives stored examples for slices, or has been scanned before
+            and has `bounds`.
         name: Names the source in messages.
         where: Function of an index, that names the example in messages.
+        missing: Whether NaN is a missing value.
 
     Returns:
         The least and the greatest stored value.
@@ -77,22 +133,51 @@ def scan(examples, name, where):
     Raises:
         ValueError: If there is none, a value is not finite, or all are the same.
     """
-    if not len(examples):
-        raise ValueError(f"{name} holds no example. Point it at data that has some.")
-    low, high, bad = np.inf, -np.inf, []
-    for start, chunk in chunks(examples):
-        if chunk.dtype != np.uint8:
-            finite = np.isfinite(chunk).reshape(len(chunk), -1).all(axis=1)
-            bad += (start + np.flatnonzero(~finite)).tolist()
-        low, high = min(low, chunk.min()), max(high, chunk.max())
-    if bad:
-        raise ValueError(_not_finite(bad, name, where))
-    if low == high and len(examples) > 1:
+    if hasattr(examples, "bounds"):
+        return examples.bounds
+    found = Scan(name, where, missing)
+    for _, chunk in chunks(examples):
+        found.add(chunk)
+    return found.bounds()
+
+
+def count_missing(examples):
+    """Returns how many values are NaN."""
+    return sum(
+        int(np.isnan(chunk).sum()) for _, chunk in chunks(examples) if chunk.dtype != np.uint8
+    )
+
+
+def filled(x):
+    """Returns examples with an observed value in the place of each that is missing.
+
+    For questions that only what is there can answer, such as whether it lies in a support.
+    """
+    missing = np.isnan(x)
+    return np.where(missing, x[~missing].max(initial=-np.inf), x) if missing.any() else x
+
+
+def check_missing(missing):
+    """Returns whether missing values are masked, of the option `missing`.
+
+    Raises:
+        ValueError: If it is none of its values.
+    """
+    if missing not in ("refuse", "mask"):
         raise ValueError(
-            f"{name} is constant: every value is {low + 0:g}, so there is nothing to learn. Check "
-            f"that it is the right file and key."
+            f"`missing` is 'refuse', or 'mask': the likelihood leaves missing values out. Received "
+            f"{missing!r}."
         )
-    return float(low), float(high)
+    return missing == "mask"
+
+
+def constant(examples):
+    """Returns the indices of the elements of vectors `[num, size]` that never vary, int64."""
+    low, high = np.full(examples.shape[1], np.inf), np.full(examples.shape[1], -np.inf)
+    for _, chunk in chunks(examples):
+        low = np.fmin(low, np.fmin.reduce(chunk, axis=0))
+        high = np.fmax(high, np.fmax.reduce(chunk, axis=0))
+    return np.flatnonzero(high <= low)
 
 
 def chunks(examples):
@@ -104,13 +189,28 @@ def chunks(examples):
 
 def digests(examples):
     """Returns a digest of each example, uint64 pairs as one structured array `[num]`."""
-    found = np.empty([len(examples), 2], np.uint64)
-    for start, chunk in chunks(examples):
-        rows = np.ascontiguousarray(chunk).reshape(len(chunk), -1).view(np.uint8)
-        for i, row in enumerate(rows):
-            digest = hashlib.blake2b(row.tobytes(), digest_size=16).digest()
-            found[start + i] = np.frombuffer(digest, "<u8")
+    if hasattr(examples, "digests"):
+        return examples.digests
+    return np.concatenate([digests_of(chunk) for _, chunk in chunks(examples)])
+
+
+def digests_of(chunk):
+    """Returns a digest of each example of a NumPy array, as `digests` does."""
+    found = np.empty([len(chunk), 2], np.uint64)
+    rows = np.ascontiguousarray(chunk).reshape(len(chunk), -1).view(np.uint8)
+    for i, row in enumerate(rows):
+        digest = hashlib.blake2b(row.tobytes(), digest_size=16).digest()
+        found[i] = np.frombuffer(digest, "<u8")
     return found.view([("a", np.uint64), ("b", np.uint64)])[:, 0]
+
+
+def content(examples):
+    """Yields the bytes that a fingerprint is made of: of the examples, or of their digests."""
+    if hasattr(examples, "digests"):
+        yield np.ascontiguousarray(examples.digests).view(np.uint8).data
+        return
+    for _, chunk in chunks(examples):
+        yield np.ascontiguousarray(chunk).data
 
 
 def check_whole(array, name):
@@ -128,24 +228,20 @@ def check_whole(array, name):
             )
 
 
-def num_constant(examples):
-    """Returns how many elements of the event have the same value in every example."""
-    first = examples[:1]
-    varies = np.zeros(first.shape[1:], bool)
-    for _, chunk in chunks(examples):
-        varies |= (chunk != first).any(axis=0)
-    return int((~varies).sum())
-
-
 def _what(dtype):
     kinds = {"O": "Python objects, perhaps of mixed shapes", "U": "text", "S": "bytes"}
     return kinds.get(dtype.kind, f"values of type {dtype.name}")
 
 
 def _not_finite(bad, name, where):
-    named = ", ".join(where(index) for index in bad[:_MOST_NAMED])
-    more = f" and {len(bad) - _MOST_NAMED} more" if len(bad) > _MOST_NAMED else ""
     return (
-        f"{name} holds values that are NaN, infinite or beyond float32: {named}{more}. Leave these "
-        f"examples out, or replace the values, as in `numpy.nan_to_num(x)`."
+        f"{name} holds values that are NaN, infinite or beyond float32: {_named(bad, where)}. "
+        f"Leave these examples out, or replace the values, as in `numpy.nan_to_num(x)`. `arrays` "
+        f"and `FromPython` take NaN as missing with `missing='mask'`."
     )
+
+
+def _named(indices, where):
+    named = ", ".join(where(index) for index in indices[:_MOST_NAMED])
+    more = len(indices) - _MOST_NAMED
+    return f"{named} and {more} more" if more > 0 else named

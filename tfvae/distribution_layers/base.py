@@ -32,9 +32,18 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
     #: Whether the distribution is a bijector of standard normal noise, as q(z|x) must be.
     reparameterized = False
 
+    #: Whether it can be p(x|z); what has no density, or a costly one, is a posterior only.
+    is_likelihood = True
+
+    #: Whether it has a density. A point mass has none, and then bounds have no prior terms.
+    has_density = True
+
     #: The moments that are parameters of their own: what an export gives. A Bernoulli's standard
     #: deviation follows from its mean, so it leaves that out.
     moments: tuple[str, ...] = ("mean", "stddev")
+
+    #: Whether values carry mass rather than density.
+    discrete = False
 
     def __init__(self, event_shape, **kwargs):
         # float32, and Keras casts the parameters to it, whatever the networks compute in: a
@@ -46,6 +55,11 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
     @abc.abstractmethod
     def params_shape(self):
         """Shape of the parameters of one example: what the network before it must end with."""
+
+    @property
+    def noise_shapes(self):
+        """The noise that a posterior's draw is made of: name -> shape of one row."""
+        return {"eps": self.event_shape}
 
     @abc.abstractmethod
     def _distribution(self, params):
@@ -103,6 +117,16 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
             f"shape {('batch', *self.params_shape)}. Received an input of shape "
             f"{tuple(params.shape)}. End the network before it with `Dense({size})` and "
             f"`Reshape({self.params_shape})`."
+        )
+
+
+def check_vector(layer):
+    """Refuses an event shape that is not that of a code: for layers that are posteriors only."""
+    if len(layer.event_shape) != 1:
+        raise ValueError(
+            f"`{layer.member_name}` is a posterior, a distribution over codes: its event is a "
+            f"vector, such as (16,). Received event_shape={layer.event_shape}. Choose another "
+            f"likelihood, such as `normal`."
         )
 
 

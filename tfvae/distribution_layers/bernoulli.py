@@ -41,6 +41,7 @@ class BernoulliLayer(DistributionLayer, name="bernoulli"):
 
     support = "{0, 1}"
     moments = ("mean",)
+    discrete = True
 
     @property
     def params_shape(self):

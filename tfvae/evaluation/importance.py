@@ -45,7 +45,7 @@ def log_likelihood(model, x, seeds, num_samples):
         log_likelihood: `[batch]`, nats.
 
     Raises:
-        ValueError: If `num_samples` is not a positive int.
+        ValueError: If `num_samples` is not a positive int, or q(z|x) has no density.
 
     References:
         [1] Burda et al., eq. 8. https://arxiv.org/abs/1509.00519

@@ -44,7 +44,7 @@ def evaluate(model, dataset, split, *, num_samples=0, seed=0, on_batch=None):
     for name in ("log_likelihood", "elbo", "reconstruction", "kl"):
         if name in values:
             report.update(_mean(name, np.concatenate(values[name])))
-    return {**report, "protocol": _protocol(dataset, split, done, num_samples, seed)}
+    return {**report, "protocol": _protocol(model, dataset, split, done, num_samples, seed)}
 
 
 @xla.function
@@ -59,14 +59,18 @@ def _mean(name, values):
     return {name: float(values.mean()), f"{name}_standard_error": error}
 
 
-def _protocol(dataset, split, num_examples, num_samples, seed):
+def _samples(num):
+    return "one sample" if num == 1 else f"the mean of {num} samples"
+
+
+def _protocol(model, dataset, split, num_examples, num_samples, seed):
     return {
         "dataset": str(dataset.spec),
         "fingerprint": dataset.fingerprint(),
         "split": split,
         "num_examples": num_examples,
         "units": "nats an example, summed over the event",
-        "elbo": "one sample of z an example",
+        "elbo": f"{_samples(model.objective.num_samples)} of z an example",
         "log_likelihood": f"importance-weighted bound with {num_samples} samples of z an example"
         if num_samples
         else "not estimated",

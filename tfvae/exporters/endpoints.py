@@ -2,8 +2,12 @@
 
 Signatures that draw take their noise from outside. In a format that can draw random numbers
 it is a seed for each row, so that a row's draw depends on its own seed alone; elsewhere it is the
-standard normal `eps` itself, and then only the deterministic block z = g(eps, x) is exported.
+noise itself, and then only the deterministic block z = g(eps, x) is exported. A signature takes the
+noise that its part needs, as the part's `noise_shapes` say: standard normal `eps`, uniform `u`, or
+none.
 """
+
+import inspect
 
 import tensorflow as tf
 
@@ -32,14 +36,26 @@ def weights(vae):
     Returns:
         Dict of part to a list of arrays.
     """
-    parts = {
-        "encoder": (vae.encoder, vae.posterior_layer),
-        "decoder": (vae.decoder, vae.likelihood_layer, vae.prior_layer),
-    }
+    encoder = (vae.encoder, vae.posterior_layer)
+    decoder = (vae.decoder, vae.likelihood_layer, vae.prior_layer)
+    # A prior that is made of posteriors takes the encoder along.
+    parts = {"encoder": encoder, "decoder": decoder + (encoder if _asks_posterior(vae) else ())}
     return {
         part: [variable.numpy() for layer in layers for variable in layer.variables]
         for part, layers in parts.items()
     }
+
+
+def _asks_posterior(vae):
+    """Says whether the prior is made of posteriors."""
+    asked = []
+
+    def posterior_of(x):
+        asked.append(x)
+        return vae.posterior(x)
+
+    vae.prior_layer.distribution(posterior_of)
+    return bool(asked)
 
 
 def _from_seeds(vae):
@@ -47,7 +63,7 @@ def _from_seeds(vae):
         return _float32(z=vae.posterior_layer.sample(vae.encoder(_example(vae, x)), seed))
 
     def sample_likelihood(z, seed):
-        return _rows(vae, x=vae.likelihood_layer.sample(vae.decoder(z), seed))
+        return _rows(vae, x=vae.likelihood_layer.sample(vae.decode(z), seed))
 
     def generate(seed):
         return _rows(vae, **vae.generate(seed))
@@ -69,24 +85,50 @@ def _from_seeds(vae):
 def _from_noise(vae):
     decode = _likelihood(vae)
 
-    def reparameterize(x, eps):
-        return _float32(z=_forward(vae.posterior(_example(vae, x)), eps, "posterior"))
+    def reparameterize(x, **noise):
+        posterior = vae.posterior(_example(vae, x))
+        # A point mass takes no noise: its code is its mean.
+        return _float32(z=posterior.bijector.forward(noise["eps"]) if noise else posterior.mean())
 
-    def generate(eps):
-        # The code is the prior's: the model's own draw for the same eps.
-        return {"mean": decode(_forward(vae.prior(), eps, "prior"))["mean"]}
+    def generate(**noise):
+        # The code is the prior's: the model's own draw for the same noise.
+        return {"mean": decode(vae.prior_layer.draw(noise, vae.posterior))["mean"]}
 
-    x, eps = _x(vae), _code(vae, "eps")
+    x = _x(vae)
     return {
         "encoder": (
             Endpoint("encode", _posterior(vae), (x,)),
-            Endpoint("reparameterize", reparameterize, (x, eps)),
+            _endpoint("reparameterize", reparameterize, (x, *_noise(vae.posterior_layer))),
         ),
         "decoder": (
             Endpoint("decode", decode, (_code(vae, "z"),)),
-            Endpoint("generate", generate, (eps,)),
+            _endpoint("generate", generate, _noise(vae.prior_layer)),
         ),
     }
+
+
+def _noise(part):
+    """Returns the inputs that the noise of a posterior or a prior comes by."""
+    return tuple(
+        tf.TensorSpec((None, *shape), tf.float32, name) for name, shape in part.noise_shapes.items()
+    )
+
+
+def _endpoint(name, function, inputs):
+    """Returns the `Endpoint` of a function that takes its inputs as keywords.
+
+    TensorFlow reads the names of inputs from a signature: the function gets one that names them.
+    """
+    parameters = [
+        inspect.Parameter(i.name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for i in inputs
+    ]
+    signature = inspect.Signature(parameters)
+
+    def with_names(*args, **kwargs):
+        return function(**signature.bind(*args, **kwargs).arguments)
+
+    with_names.__signature__ = signature  # type: ignore[attr-defined]
+    return Endpoint(name, with_names, inputs)
 
 
 def _posterior(vae):
@@ -102,7 +144,7 @@ def _likelihood(vae):
     """Returns the function z -> the moments of p(x|z)."""
 
     def likelihood(z):
-        return _rows(vae, **_moments(vae.likelihood_layer, vae.decoder(z)))
+        return _rows(vae, **_moments(vae.likelihood_layer, vae.decode(z)))
 
     return likelihood
 
@@ -110,18 +152,6 @@ def _likelihood(vae):
 def _moments(layer, params):
     distribution = layer(params)
     return {name: getattr(distribution, name)() for name in layer.moments}
-
-
-def _forward(distribution, eps, role):
-    """Returns the draw that `eps` makes: z = bijector(eps)."""
-    bijector = getattr(distribution, "bijector", None)
-    if bijector is None:
-        raise ExportError(
-            f"A format without random numbers takes the noise of the {role} as an input, and "
-            f"needs a {role} that is a bijector of standard normal noise. Received a "
-            f"`{type(distribution).__name__}`. Export with `--format saved_model` alone."
-        )
-    return bijector.forward(eps)
 
 
 def _x(vae):
@@ -134,8 +164,8 @@ def _code(vae, name):
 
 
 def _example(vae, x):
-    """Returns the example of a row as it came."""
-    return x if vae.transform is None else vae.transform.encode(x)
+    """Returns what the encoder sees of a row as it came."""
+    return vae.seen(x if vae.transform is None else vae.transform.encode(x))
 
 
 def _rows(vae, **outputs):

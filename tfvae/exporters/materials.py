@@ -48,8 +48,9 @@ class Materials:
         """Returns representative codes: half from the prior, half from the posterior of `rows`."""
         rows = self.rows()
         seeds = noise.row_seeds(noise.seed_of(Stream.SAMPLE, 0), len(rows))
-        drawn = self.vae.prior_layer.sample(seeds)
-        posterior = self.vae.posterior_layer.sample(self.vae.encoder(self.x()), seeds)
+        drawn = self.vae.prior_layer.sample(seeds, self.vae.posterior)
+        seen = self.vae.seen(self.x())
+        posterior = self.vae.posterior_layer.sample(self.vae.encoder(seen), seeds)
         return np.concatenate([drawn, posterior]).astype(np.float32)
 
     def x(self):

@@ -5,10 +5,9 @@ import dataclasses
 import pathlib
 
 from tfvae import components
-from tfvae.exporters import contract, endpoints
+from tfvae.exporters import contract, endpoints, manifest
 from tfvae.exporters.base import FORMATS, Exporter
 from tfvae.exporters.fresh import Fresh
-from tfvae.exporters.manifest import Provenance
 from tfvae.exporters.materials import Materials
 from tfvae.exporters.release import Release
 from tfvae.exporters.serving_kit import labels
@@ -24,13 +23,16 @@ class Publication:
         directory: Directory of the export.
         version: The integer that all its parts share.
         paths: Dict of (format, part) to the path of what was published.
-        release: Directory of the manifest, the model card and the golden requests.
     """
 
     directory: pathlib.Path
     version: int
     paths: dict
-    release: pathlib.Path
+
+    @property
+    def release(self):
+        """Directory of the manifest, the model card and the golden requests."""
+        return self.directory / manifest.FOLDER / str(self.version)
 
 
 def export(vae, directory, formats=FORMATS, *, provenance=None, gates=(), keep=None):
@@ -71,7 +73,7 @@ def export(vae, directory, formats=FORMATS, *, provenance=None, gates=(), keep=N
             f"`keep` is how many versions stay, the new one among them: an int of at least 1, or "
             f"None for all. Received {keep!r}."
         )
-    release = Release(vae, provenance or Provenance(), gates, directory)
+    release = Release(vae, provenance or manifest.Provenance(), gates, directory)
     release.check()
     with Staging(directory) as staging, _Processes() as processes:
         weights = endpoints.weights(vae)
@@ -143,4 +145,4 @@ def _build(formats):
 def _published(exporters, directory, version):
     parts = ((exporter, part) for exporter in exporters for part in exporter.layout)
     paths = {(e.member_name, part): e.path(directory, part, version) for e, part in parts}
-    return Publication(directory, version, paths, directory / "releases" / str(version))
+    return Publication(directory, version, paths)

@@ -108,6 +108,8 @@ class Verification:
 def random_inputs(endpoint, batch, rng):
     """Returns inputs of an endpoint: seeds over all of int32, floats of both signs around zero.
 
+    The noise `u` is uniform on [0, 1).
+
     Args:
         endpoint: An `Endpoint`.
         batch: Number of rows.
@@ -159,8 +161,8 @@ def _random(rng, spec, batch):
         return rng.integers(0, 256, shape, dtype=np.uint8)
     if spec.dtype.is_integer:
         return rng.integers(-(2**31), 2**31, shape, dtype=np.int32)
-    # Few digits: golden requests are written as text.
-    return np.round(rng.uniform(-1, 1, shape), 3).astype(np.float32)
+    # Few digits: golden requests are written as text. `u` is noise from [0, 1).
+    return np.round(rng.uniform(0 if spec.name == "u" else -1, 0.999, shape), 3).astype(np.float32)
 
 
 def _run(endpoint, inputs):

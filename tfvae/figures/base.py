@@ -20,9 +20,12 @@ class Figure(components.Component, abc.ABC):
 
     Attributes:
         num_needed: How many examples a split holds at least, for the figure to be defined.
+        needs_quantiles: Whether it moves one latent at a time along the prior, which must have
+            independent latents then.
     """
 
     num_needed = 1
+    needs_quantiles = False
 
     @abc.abstractmethod
     def _render(self, vae, dataset, split, seed):
@@ -45,7 +48,12 @@ class Figure(components.Component, abc.ABC):
             A bool. A figure of which it is False can still be asked for, as far as it is defined.
         """
         split = default_split(dataset) if split is None else split
-        return dataset.num_examples(split) >= self.num_needed and self._suits(vae)
+        enough = dataset.num_examples(split) >= self.num_needed
+        return enough and self.is_defined_for(vae) and self._suits(vae)
+
+    def is_defined_for(self, vae):
+        """Says whether the prior of a model allows the figure."""
+        return vae.prior_layer.has_quantiles or not self.needs_quantiles
 
     def render(self, vae, dataset, *, split=None, seed=0):
         """Draws the figure; the same model, data and seed give the same bytes.

@@ -28,6 +28,12 @@ def render_all(vae, dataset, seed, *, split=None):
     }
 
 
+def undefined_for(vae):
+    """Returns the names of the figures that the prior of a model doesn't allow."""
+    figures = (components.build(Figure, name) for name in components.members("figures"))
+    return [figure.member_name for figure in figures if not figure.is_defined_for(vae)]
+
+
 def write_all(pictures, directory):
     """Writes pictures as `<directory>/<name>.png`, over those that are there.
 

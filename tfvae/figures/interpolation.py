@@ -36,9 +36,10 @@ class Interpolation(GridFigure, name="interpolation"):
         z = queries.encode(vae, x)
         weights = np.linspace(0, 1, self.steps)
         w = weights[:, np.newaxis].astype(np.float32)
+        ends = queries.shown(x)
         line = (1 - w) * z[::2, np.newaxis] + w * z[1::2, np.newaxis]  # [pair, step, latent]
         events = np.concatenate(
-            [x[::2, np.newaxis], queries.decode(vae, line), x[1::2, np.newaxis]], axis=1
+            [ends[::2, np.newaxis], queries.decode(vae, line), ends[1::2, np.newaxis]], axis=1
         )
         return grids.Grid(
             events=events,

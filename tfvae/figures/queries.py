@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from tfvae.evaluation import activity
+from tfvae.figures import grids
 from tfvae.figures.base import FigureError
 
 _ROWS = 500  # examples or codes that a network sees at once
@@ -14,6 +15,11 @@ NUM_CODES = 10_000  # examples that speak for a split
 def examples(dataset, split, num):
     """Returns the first examples of a split, float32 `[at most num, *event_shape]`."""
     return np.concatenate(list(_batches(dataset, split, num)))
+
+
+def shown(x):
+    """Returns examples as they are drawn: what is missing is grey in images, blank elsewhere."""
+    return np.where(np.isnan(x), np.float32(0.5), x) if grids.is_image(x.shape[1:]) else x
 
 
 def codes(vae, dataset, split, num=NUM_CODES):
@@ -47,15 +53,6 @@ def quantiles(vae, u):
     except ValueError as error:
         raise FigureError(str(error)) from error
     return z.reshape(u.shape)
-
-
-def has_quantiles(vae):
-    """Says whether the latents are independent under the prior, so that it has quantiles."""
-    try:
-        quantiles(vae, np.full([1, vae.latent_size], 0.5))
-    except FigureError:
-        return False
-    return True
 
 
 def most_active(vae, dataset, split, num):

@@ -33,7 +33,8 @@ class Reconstructions(GridFigure, name="reconstructions"):
         columns = min(self.columns, len(x))
         rows = len(x) // columns
         x = x[: rows * columns]
-        pairs = np.stack([x, queries.decode(vae, queries.encode(vae, x))])  # [2, num, *event]
+        reconstructions = queries.decode(vae, queries.encode(vae, x))
+        pairs = np.stack([queries.shown(x), reconstructions])  # [2, num, *event]
         pairs = pairs.reshape(2, rows, columns, *x.shape[1:]).swapaxes(0, 1)
         return grids.Grid(
             events=pairs.reshape(2 * rows, columns, *x.shape[1:]),

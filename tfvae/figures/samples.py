@@ -36,7 +36,7 @@ class Samples(GridFigure, name="samples"):
 
         del dataset, split
         seeds = noise.row_seeds(noise.seed_of(_STREAM, seed), self.rows * self.columns)
-        means = queries.decode(vae, np.asarray(vae.prior_layer.sample(seeds)))
+        means = queries.decode(vae, np.asarray(vae.sample_codes(seeds)))
         return grids.Grid(
             events=means.reshape(self.rows, self.columns, *means.shape[1:]),
             title=f"Samples: E[x | z] at z ~ p(z), seed {seed}",

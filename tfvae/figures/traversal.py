@@ -36,6 +36,8 @@ class Traversal(GridFigure, name="traversal"):
         [1] Burda et al., section 5.2: activity. https://arxiv.org/abs/1509.00519
     """
 
+    needs_quantiles = True
+
     def __init__(self, *, rows=10, steps=11, latents=None, example=None):
         self.rows = check_count("rows", rows)
         self.steps = check_count("steps", steps)
@@ -45,10 +47,6 @@ class Traversal(GridFigure, name="traversal"):
                 f"`example` is the index of an example, from 0 on, or None. Received {example!r}."
             )
         self.example = example
-
-    def _suits(self, vae):
-        """Says whether the latents are independent under the prior."""
-        return queries.has_quantiles(vae)
 
     def grid(self, vae, dataset, split, seed):
         """Returns a row for each latent, its values rising from left to right."""

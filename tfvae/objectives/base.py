@@ -25,10 +25,22 @@ class Terms:
 class Objective(components.Component, abc.ABC):
     """A bound on log p(x), one value for each example; its mean and sign are the model's matter.
 
-    A member overrides `_terms`, and extends `metric_names` if it reports more.
+    A member overrides `_terms`, extends `metric_names` if it reports more, and overrides
+    `schedule_steps` if it changes while the model learns.
     """
 
     metric_names: tuple[str, ...] = ("elbo", "reconstruction", "kl")
+
+    #: Codes that are drawn for each example.
+    num_samples: int = 1
+
+    @property
+    def schedule_steps(self):
+        """Steps of the optimizer until the objective is what training is meant to end with.
+
+        A run must be longer, or it never trains on the bound it was asked for.
+        """
+        return 0
 
     @abc.abstractmethod
     def _terms(self, x, posterior, prior, likelihood_of, step, seed):

@@ -4,14 +4,19 @@ import abc
 
 import keras
 
-from tfvae import components
+from tfvae import components, noise
+
+_UNIFORM = 1  # the stream of u; eps is drawn from the seed of the row itself
 
 
 class Prior(components.Component, keras.layers.Layer, abc.ABC):
     """A distribution over codes; a layer, so that it may own weights.
 
-    A member overrides `_distribution` and `_sample`, and `_quantile` where its latents are
-    independent.
+    A draw is a function of noise from outside, so that exports which can't draw random numbers
+    take it as an input. A member overrides `_distribution` and `_draw`, and `_quantile` where its
+    latents are independent; `noise_shapes` if it needs more noise than `eps`, `decoded_size` if
+    the decoder reads a part of the codes, `build` if a weight has the shape of an example, and
+    `_adapt` if weights begin at examples.
 
     Args:
         latent_size: Length of a code.
@@ -26,8 +31,21 @@ class Prior(components.Component, keras.layers.Layer, abc.ABC):
         """Returns p(z)."""
 
     @abc.abstractmethod
-    def _sample(self, seed):
-        """Draws `[batch, latent_size]` from row seeds int32 `[batch, 2]`."""
+    def _draw(self, noise, posterior_of):
+        """Makes noise, a dict with the names of `noise_shapes`, into codes."""
+
+    @property
+    def noise_shapes(self):
+        """The noise that a draw is made of: name -> shape of one row.
+
+        `eps` is standard normal, `u` uniform on [0, 1).
+        """
+        return {"eps": (self.latent_size,)}
+
+    @property
+    def decoded_size(self):
+        """How many of the first latents the decoder reads; the others generate those."""
+        return self.latent_size
 
     def distribution(self, posterior_of=None):
         """Returns p(z).
@@ -40,16 +58,54 @@ class Prior(components.Component, keras.layers.Layer, abc.ABC):
         """
         return self._distribution(posterior_of)
 
-    def sample(self, seed):
-        """Draws codes, each row from its own seed.
+    def draw(self, noise, posterior_of=None):
+        """Makes noise from outside into codes: a deterministic function of it.
 
         Args:
-            seed: int32 `[batch, 2]`.
+            noise: Dict of float tensors `[batch, *shape]`, as `noise_shapes` names them.
+            posterior_of: As in `distribution`.
 
         Returns:
             z: Float tensor `[batch, latent_size]`.
         """
-        return self._sample(seed)
+        return self._draw(noise, posterior_of)
+
+    def sample(self, seed, posterior_of=None):
+        """Draws codes, each row from its own seed.
+
+        Args:
+            seed: int32 `[batch, 2]`.
+            posterior_of: As in `distribution`.
+
+        Returns:
+            z: Float tensor `[batch, latent_size]`.
+        """
+        return self.draw(self.noise_of(seed), posterior_of)
+
+    def noise_of(self, seed):
+        """Returns the noise that `draw` takes, of row seeds int32 `[batch, 2]`."""
+        kinds = {
+            "eps": lambda shape: noise.normal(seed, shape),
+            "u": lambda shape: noise.uniform(noise.fold_in(seed, _UNIFORM), shape),
+        }
+        return {name: kinds[name](shape) for name, shape in self.noise_shapes.items()}
+
+    def adapt(self, examples_of):
+        """Sets the weights that begin at examples; training does so once, before its first step.
+
+        Args:
+            examples_of: Function of a number -> so many examples of the training split, or all of
+                them if there are fewer, float32 `[at most num, *event_shape]`.
+        """
+        self._adapt(examples_of)
+
+    def _adapt(self, examples_of):
+        del examples_of
+
+    @property
+    def has_quantiles(self):
+        """Whether the latents are independent, so that `quantile` is defined."""
+        return type(self)._quantile is not Prior._quantile
 
     def quantile(self, u):
         """Maps the unit cube to codes by the inverse of each latent's distribution function.
@@ -71,3 +127,16 @@ class Prior(components.Component, keras.layers.Layer, abc.ABC):
             f"The quantiles of a prior need latents that are independent under it. Those of "
             f"`{self.spec}` are not. Draw from it with `sample(seed)` instead."
         )
+
+
+def check_count(option, count):
+    """Returns an option that counts something: a positive int.
+
+    Examples:
+        >>> check_count("num_components", 0)
+        Traceback (most recent call last):
+        ValueError: `num_components` is a positive int. Received 0.
+    """
+    if type(count) is not int or count < 1:
+        raise ValueError(f"`{option}` is a positive int. Received {count!r}.")
+    return count

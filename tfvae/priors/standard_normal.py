@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from tfvae.distributions import DiagonalNormal, reparameterize
+from tfvae.distributions import DiagonalNormal
 from tfvae.priors.base import Prior
 
 
@@ -38,8 +38,8 @@ class StandardNormal(Prior, name="standard_normal"):
         loc = tf.zeros([self.latent_size])
         return DiagonalNormal(loc, tf.fill([self.latent_size], self.log_scale))
 
-    def _sample(self, seed):
-        return reparameterize(self._distribution(None), seed)
+    def _draw(self, noise, posterior_of):
+        return self._distribution(posterior_of).bijector.forward(noise["eps"])
 
     def _quantile(self, u):
         return math.exp(self.log_scale) * tf.math.ndtri(u)

@@ -53,13 +53,14 @@ class FiniteGuard(keras.callbacks.Callback):
             gradients = tape.gradient(loss, model.trainable_variables)
             pairs = zip(model.trainable_variables, gradients, strict=True)
             bad = [f"gradient of {v.path}" for v, g in pairs if g is not None and not _finite(g)]
-        log_variance = 2 * np.log(model.posterior(x).stddev().numpy())
+        with np.errstate(divide="ignore"):  # a point mass has none
+            log_variance = 2 * np.log(model.posterior(x).stddev().numpy())
         return (
             f"Training lost its numbers at step {step} (epoch {epoch + 1}, batch {batch + 1}): "
             f"{', '.join(bad) or 'loss'} not finite. The log-variances of q(z|x) lie between "
             f"{log_variance.min():.3g} and {log_variance.max():.3g}, the data between "
-            f"{np.min(x):.3g} and {np.max(x):.3g}. Lower `--learning-rate`, or add `--clip-norm "
-            f"1`; the weights of the last good step are in the newest checkpoint."
+            f"{np.nanmin(x):.3g} and {np.nanmax(x):.3g}. Lower `--learning-rate`, or add "
+            f"`--clip-norm 1`; the weights of the last good step are in the newest checkpoint."
         )
 
 

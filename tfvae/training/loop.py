@@ -49,15 +49,20 @@ def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0,
         A `Result`.
 
     Raises:
+        ValueError: If the objective's schedule is longer than the run.
         Stopped: If SIGTERM or SIGINT asked for it; a checkpoint has been written.
         NotFiniteError: If a loss or gradient isn't finite; a checkpoint has been written.
         CheckpointError: If there are checkpoints, and none that can be gone on from.
     """
+    feed = feeding.make(dataset, batch_size, seed, strategies.of(vae))
+    check_schedule(vae.objective, feed.steps, epochs)
     directory = pathlib.Path(directory)
     with strategies.scope_of(strategies.of(vae)):  # the optimizer has variables too
         optimizer = keras.optimizers.Adam(learning_rate, global_clipnorm=clip_norm)
         vae.compile(optimizer, prepare=dataset.prepare)
         vae.optimizer.build(vae.trainable_variables)
+        # Before a checkpoint puts them back as they were.
+        vae.prior_layer.adapt(lambda num: _examples(dataset, num, seed))
     folder = directory / "checkpoints"
     at, best_weights, damaged = checkpoints.restore(vae, folder)
     for path in damaged:
@@ -66,7 +71,6 @@ def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0,
     checkpoints.check_data(at, fingerprint)
     at = dataclasses.replace(at, fingerprint=fingerprint)
     strategies.check_agreement(vae, at.steps)
-    feed = feeding.make(dataset, batch_size, seed, strategies.of(vae))
     writes = strategies.writes(vae)
     keeper = Keeper(folder, at, best_weights, feed, writes)
     guard = FiniteGuard(dataset, batch_size, feed, seed, keeper)
@@ -78,6 +82,33 @@ def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0,
     if keeper.best_weights is not None:
         vae.set_weights(keeper.best_weights)
     return Result(at, keeper.position.best_epoch, keeper.position.best_elbo)
+
+
+def check_schedule(objective, steps, epochs):
+    """Refuses a run that ends before the schedule of its objective does.
+
+    Args:
+        objective: An `Objective`.
+        steps: Steps of an epoch.
+        epochs: Passes over the training split.
+
+    Raises:
+        ValueError: If it is so.
+    """
+    if objective.schedule_steps > epochs * steps:
+        needed = -(-objective.schedule_steps // steps)
+        raise ValueError(
+            f"The schedule of the objective `{objective.spec}` takes {objective.schedule_steps:,} "
+            f"steps, and {epochs} epochs of {steps:,} steps have {epochs * steps:,}: the run would "
+            f"end before it trains on the bound that was asked for. Shorten the schedule, or add "
+            f"`--epochs {needed}`."
+        )
+
+
+def _examples(dataset, num, seed):
+    """Returns examples of the training split in a random order, at most `num`."""
+    num = min(num, dataset.num_examples("train"))
+    return next(iter(dataset.training(num, seed))).numpy()
 
 
 def _recorders(stack, directory, dataset, feed, at, epochs):

@@ -8,17 +8,23 @@ REQUIRES = ("tensorflow",)
 
 def build(work):
     """Returns the model and the data, as a user of the library writes it."""
-    import keras
-
-    import tfvae
     from tfvae import components
     from tfvae.datasets.base import Dataset
 
     mode = "dynamic" if work.binarized else "none"
     data = components.build(Dataset, f"mnist(binarize={mode!r}, limit={work.num_images})")
+    return model(data, work), data
+
+
+def model(data, work):
+    """Returns the model for a data set, ready to train."""
+    import keras
+
+    import tfvae
+
     vae = tfvae.VAE(data.event_shape, work.latent_size, network=work.network, seed=work.seed)
     vae.compile(keras.optimizers.Adam(work.learning_rate), prepare=data.prepare)
-    return vae, data
+    return vae
 
 
 def fit(vae, data, work, first_epoch, epochs):

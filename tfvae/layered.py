@@ -1,0 +1,95 @@
+"""Two stochastic layers in one vector: a part of the noise becomes codes that depend on the rest."""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+tfb = tfp.bijectors
+
+
+def weight_shapes(num_given, num_free, hidden):
+    """Returns the shapes of the weights of the network from given codes to the others, by name."""
+    return {
+        "kernel_0": (num_given, hidden),
+        "bias_0": (hidden,),
+        "kernel_1": (hidden, hidden),
+        "bias_1": (hidden,),
+        "kernel_2": (hidden, 2 * num_free),
+        "bias_2": (2 * num_free,),
+    }
+
+
+def default_top(latent_size, top):
+    """Returns the size of the top layer: half of the latents unless it is given.
+
+    Examples:
+        >>> default_top(5, None)
+        2
+        >>> default_top(5, 5)
+        Traceback (most recent call last):
+        ValueError: `top` is the number of latents of the upper layer, from 0 to 4 of these 5...
+    """
+    if top is None:
+        return latent_size // 2
+    if type(top) is not int or not 0 <= top < latent_size:
+        raise ValueError(
+            f"`top` is the number of latents of the upper layer, from 0 to {latent_size - 1} of "
+            f"these {latent_size}, or None for half of them. Received {top!r}."
+        )
+    return top
+
+
+class Conditioned(tfb.Bijector):  # type: ignore[name-defined]
+    """Makes the codes of one layer of noise and of the codes of the other, which pass.
+
+        z = (lower, upper);  free = loc(given) + scale(given) * eps,  given = as it came
+
+    Density and draws take one pass of the network each.
+
+    Args:
+        weights: Dict of tensors, as `weight_shapes` names them.
+        num_lower: Codes of the lower layer, which stand first.
+        given: "lower" or "upper": the layer that passes.
+    """
+
+    def __init__(self, weights, num_lower, given):
+        parameters = dict(locals())
+        self._weights, self._num_lower, self._given = weights, num_lower, given
+        super().__init__(forward_min_event_ndims=1, parameters=parameters, name="conditioned")
+
+    @classmethod
+    def _parameter_properties(cls, dtype):
+        return {}
+
+    def _forward(self, x):
+        given, free = self._split(x)
+        loc, log_scale = self._network(given)
+        return self._join(given, loc + tf.exp(log_scale) * free)
+
+    def _inverse(self, y):
+        given, free = self._split(y)
+        loc, log_scale = self._network(given)
+        return self._join(given, (free - loc) * tf.exp(-log_scale))
+
+    def _forward_log_det_jacobian(self, x):
+        return tf.reduce_sum(self._network(self._split(x)[0])[1], axis=-1)
+
+    def _inverse_log_det_jacobian(self, y):
+        return -tf.reduce_sum(self._network(self._split(y)[0])[1], axis=-1)
+
+    def _split(self, z):
+        lower, upper = z[..., : self._num_lower], z[..., self._num_lower :]
+        return (lower, upper) if self._given == "lower" else (upper, lower)
+
+    def _join(self, given, free):
+        parts = (given, free) if self._given == "lower" else (free, given)
+        return tf.concat(parts, axis=-1)
+
+    def _network(self, given):
+        """Returns loc and log-scale of the free codes."""
+        weights, hidden = self._weights, given
+        for layer in (0, 1):
+            product = tf.tensordot(hidden, weights[f"kernel_{layer}"], 1)
+            hidden = tf.tanh(product + weights[f"bias_{layer}"])
+        params = tf.tensordot(hidden, weights["kernel_2"], 1) + weights["bias_2"]
+        loc, log_variance = tf.split(params, 2, axis=-1)
+        return loc, 0.5 * log_variance
