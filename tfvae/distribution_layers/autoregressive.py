@@ -43,9 +43,7 @@ class InverseAutoregressive(EstimatedMoments):
         steps = [_Step(context, step, bool(i % 2)) for i, step in enumerate(weights)]
         super().__init__(
             distribution=tfd.Independent(tfd.Normal(zeros, tf.ones_like(loc)), 1),
-            bijector=tfb.Chain(
-                [*reversed(steps), tfb.Shift(loc), tfb.Scale(log_scale=log_scale)]
-            ),
+            bijector=tfb.Chain([*reversed(steps), tfb.Shift(loc), tfb.Scale(log_scale=log_scale)]),
             parameters=parameters,
             name=name,
         )

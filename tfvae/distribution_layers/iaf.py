@@ -12,7 +12,8 @@ class IAFLayer(DistributionLayer, name="iaf"):
     """Reads a tensor as a Gaussian that an inverse autoregressive flow bends.
 
         z_0 = loc + scale * eps
-        z_t = gate_t z_(t-1) + (1 - gate_t) shift_t,  (gate_t, shift_t) = network_t(z_(t-1), context)
+        z_t = gate_t z_(t-1) + (1 - gate_t) shift_t
+        (gate_t, shift_t) = network_t(z_(t-1), context)
         log q(z_T|x) = log N(eps) - sum_i(log scale_i + sum_t log gate_ti)
 
     The numbers for a latent follow from those before it, so a draw and its density cost one pass

@@ -79,8 +79,7 @@ def _from_noise(vae):
 def _noise(part):
     """Returns the inputs that the noise of a posterior or a prior comes by."""
     return tuple(
-        tf.TensorSpec((None, *shape), tf.float32, name)
-        for name, shape in part.noise_shapes.items()
+        tf.TensorSpec((None, *shape), tf.float32, name) for name, shape in part.noise_shapes.items()
     )
 
 
@@ -89,7 +88,9 @@ def _endpoint(name, function, inputs):
 
     TensorFlow reads the names of inputs from a signature: the function gets one that names them.
     """
-    parameters = [inspect.Parameter(i.name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for i in inputs]
+    parameters = [
+        inspect.Parameter(i.name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for i in inputs
+    ]
     signature = inspect.Signature(parameters)
 
     def with_names(*args, **kwargs):
