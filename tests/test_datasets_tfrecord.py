@@ -159,7 +159,7 @@ def test_what_does_not_fit_into_memory_can_be_streamed(shards, monkeypatch):
 
 @pytest.mark.skipif(not pathlib.Path("/proc/self/statm").exists(), reason="reads /proc")
 def test_a_stream_fifty_times_larger_than_what_memory_may_grow_by_trains(place):
-    num, size, shards = 250, 4096, 50
+    num, size, shards = 400, 4096, 50
     x = np.random.default_rng(0).normal(size=(num, 16)).astype(np.float32)
     records = [{"x": row.tolist()} for row in x.repeat(size // 16, axis=1)]
     samples.write_records("x-00.tfrecord", records, "GZIP")

@@ -19,7 +19,7 @@ import tfvae
 from tfvae import components
 from tfvae.datasets.base import Dataset
 
-BATCH, STEPS = 125, 2
+BATCH, STEPS = 50, 1  # small beside what is measured: some are on their way at any time
 
 
 def resident():
@@ -41,7 +41,7 @@ class Watch(keras.callbacks.Callback):
 
 def main(pattern, features):
     """Measures."""
-    spec = f"tfrecord(pattern={pattern!r}, features={features}, stream=True, buffer=100, test=0)"
+    spec = f"tfrecord(pattern={pattern!r}, features={features}, stream=True, buffer=50, test=0)"
     data = components.build(Dataset, spec)
     vae = tfvae.VAE(data.event_shape, 2, network="mlp(hidden=(4,))", likelihood="normal")
     vae.compile(keras.optimizers.Adam(), jit_compile=False)
