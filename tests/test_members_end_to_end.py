@@ -86,7 +86,11 @@ def _check_endpoints(vae):
     x = np.random.default_rng(0).integers(0, 2, (num, *vae.event_shape)).astype(np.float32)
     seeds = noise.row_seeds(noise.seed_of(1), num)
     by_seed, by_noise = (
-        {f"{part}.{e.name}": e for part, listed in endpoints.endpoints(vae, kind).items() for e in listed}
+        {
+            f"{part}.{e.name}": e
+            for part, listed in endpoints.endpoints(vae, kind).items()
+            for e in listed
+        }
         for kind in ("seed", "eps")
     )
     prior_noise = vae.prior_layer.noise_of(noise.fold_in(seeds, 0))

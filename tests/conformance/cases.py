@@ -143,6 +143,7 @@ NETWORKS = {
     "mlp": (*_IMAGES, (1,), (5,), (2, 3), (2, 1, 3, 2)),
 }
 
+
 def _householder(layer, params, z):
     size = len(z)
     loc, log_variance, *vectors = np.split(params, 2 + layer.num_reflections)
@@ -199,6 +200,7 @@ DATASETS = {
     "tfds": _binarized_anew,
     "tfrecord": _binarized_anew,
 }
+
 
 @dataclasses.dataclass(frozen=True)
 class Bound:
