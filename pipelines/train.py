@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import math
 import pathlib
 import signal
 import time
@@ -17,6 +18,7 @@ from tfvae import components
 from tfvae.training import cluster
 
 _NUMBERS = ("epochs", "batch_size", "learning_rate", "seed", "clip_norm")
+_CHECKED = 2_000_000  # values that are compared with the support of the likelihood
 _PARTS = ("network", "posterior", "likelihood", "prior", "objective")
 
 
@@ -83,7 +85,6 @@ def _is_chief(strategy):
 def _build(options):
     """Returns the data set and the model, checked against each other."""
     from tfvae import noise
-    from tfvae.datasets import values
     from tfvae.datasets.base import Dataset
     from tfvae.training import feeding, strategies
     from tfvae.training.loop import check_schedule
@@ -102,12 +103,26 @@ def _build(options):
                 transform=dataset.transform,
                 mask_missing=dataset.masks_missing,
             )
-        x = next(iter(dataset.training(options["batch_size"], options["seed"])))
-        vae.likelihood_layer.check_data(values.filled(x.numpy()))
+        _check_data(vae.likelihood_layer, dataset, options)
         check_schedule(vae.objective, feed.steps, options["epochs"])
         # What fits in shape may not fit in kind, such as a closed form that isn't known.
+        x = next(iter(dataset.training(options["batch_size"], options["seed"])))
         vae.terms(x[:2], noise.row_seeds(noise.seed_of(options["seed"]), 2))
     return dataset, vae
+
+
+def _check_data(likelihood, dataset, options):
+    """Refuses data outside the support: some examples in full, and the range of all."""
+    import numpy as np
+
+    from tfvae.datasets import values
+
+    batch_size = options["batch_size"]
+    num = max(1, _CHECKED // (batch_size * math.prod(dataset.event_shape)))
+    batches = dataset.training(batch_size, options["seed"])
+    some = batches.take(min(num, dataset.steps_per_epoch(batch_size)))
+    likelihood.check_data(values.filled(np.concatenate(list(some.as_numpy_iterator()))))
+    likelihood.check_data(np.array(dataset.value_range(), np.float32))
 
 
 def _on_one_device(vae):

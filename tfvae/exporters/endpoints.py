@@ -60,7 +60,7 @@ def _asks_posterior(vae):
 
 def _from_seeds(vae):
     def sample_posterior(x, seed):
-        return _float32(z=vae.posterior_layer.sample(vae.encoder(_example(vae, x)), seed))
+        return _float32(z=vae.posterior_layer.sample(vae.encode(_example(vae, x)), seed))
 
     def sample_likelihood(z, seed):
         return _rows(vae, x=vae.likelihood_layer.sample(vae.decode(z), seed))
@@ -135,7 +135,7 @@ def _posterior(vae):
     """Returns the function x -> the moments of q(z|x)."""
 
     def posterior(x):
-        return _float32(**_moments(vae.posterior_layer, vae.encoder(_example(vae, x))))
+        return _float32(**_moments(vae.posterior_layer, vae.encode(_example(vae, x))))
 
     return posterior
 
