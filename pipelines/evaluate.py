@@ -133,6 +133,10 @@ def _table(report):
             error = report[f"{name}_standard_error"]
             shown = "" if error is None else f"{error:.2f}"
             table.add_row(escape(label + samples), f"{report[name]:.2f}", shown)
+    if "bits_per_dimension" in report:
+        of = "log-likelihood" if "log_likelihood" in report else "ELBO"
+        bits = f"{report['bits_per_dimension']:.3f}"
+        table.add_row(f"in bits a dimension, of the {of}", bits, "")
     for name, found in report.get("baselines", {}).items():
         error = found["log_likelihood_standard_error"]
         shown = "" if error is None else f"{error:.2f}"

@@ -52,26 +52,27 @@ def likelihoods(dataset, x):
         x: Some of its examples, NumPy array `[num, *event_shape]`.
 
     Returns:
-        Dict of the name of a likelihood to whether it fits, and why.
+        Dict of the name of a likelihood to its spec if it fits, or None, and why.
     """
     import numpy as np
 
     from tfvae import masking
     from tfvae.datasets import values
+    from tfvae.distribution_layers import fitting
     from tfvae.distribution_layers.base import DistributionLayer
 
-    found = {}
-    x = values.filled(x)
+    found: dict = {}
+    shape, x = dataset.event_shape, values.filled(x)
     for name, member in components.members("distribution_layers").items():
         try:
-            layer = components.build(DistributionLayer, name, dataset.event_shape)
-            layer.check_data(x)
+            layer, spec = fitting.fit(DistributionLayer, name, shape, x, dataset.transform)
             if dataset.masks_missing:
                 masking.check_independent(layer(np.zeros([1, *layer.params_shape], np.float32)))
+                layer.check_missing()
         except ValueError as error:
-            found[name] = False, f"{name}: {error}"
+            found[name] = None, f"{name}: {error}"
         else:
-            found[name] = True, f"{name}: {member.summary} Defined for {layer.support}."
+            found[name] = str(spec), f"{spec}: {member.summary} Defined for {layer.support}."
     return found
 
 
@@ -84,8 +85,8 @@ def command(dataset, spec, fits):
         fits: What `likelihoods` returned.
     """
     words = ["python -m pipelines.train", f'--dataset "{spec}"']
-    good = [name for name, (fit, _) in fits.items() if fit]
-    chosen = [name for name in ("bernoulli", "normal") if name in good] or good
+    good = {name: fit for name, (fit, _) in fits.items() if fit}
+    chosen = [good[name] for name in ("bernoulli", "mixed", "normal", *good) if name in good]
     if chosen:
         words.append(f"--likelihood {chosen[0]}")
     shape = dataset.event_shape

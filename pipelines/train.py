@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import math
 import pathlib
 import signal
 import time
@@ -10,13 +11,14 @@ import time
 import tfvae
 from pipelines import cli, commands
 from pipelines.cli import Failure, UsageError, usage
-from pipelines.export import check_directory, publish
+from pipelines.export import check_directory, gates_of, provenance_of, publish
 from pipelines.plot import FOLDER
 from pipelines.runs import MODEL, OPTIONS
 from tfvae import components
 from tfvae.training import cluster
 
 _NUMBERS = ("epochs", "batch_size", "learning_rate", "seed", "clip_norm")
+_CHECKED = 2_000_000  # values that are compared with the support of the likelihood
 _PARTS = ("network", "posterior", "likelihood", "prior", "objective")
 
 
@@ -47,7 +49,7 @@ def main(argv):
         print(f"{run} had finished already. For more, add `--epochs` with a larger number.")
         return
     try:
-        _finish(_on_one_device(vae), dataset, run, options, export)
+        _finish(_on_one_device(vae), dataset, run, options, export, given)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Interrupted after training, while its results were being written. Write them with "
@@ -83,7 +85,6 @@ def _is_chief(strategy):
 def _build(options):
     """Returns the data set and the model, checked against each other."""
     from tfvae import noise
-    from tfvae.datasets import values
     from tfvae.datasets.base import Dataset
     from tfvae.training import feeding, strategies
     from tfvae.training.loop import check_schedule
@@ -102,12 +103,26 @@ def _build(options):
                 transform=dataset.transform,
                 mask_missing=dataset.masks_missing,
             )
-        x = next(iter(dataset.training(options["batch_size"], options["seed"])))
-        vae.likelihood_layer.check_data(values.filled(x.numpy()))
+        _check_data(vae.likelihood_layer, dataset, options)
         check_schedule(vae.objective, feed.steps, options["epochs"])
         # What fits in shape may not fit in kind, such as a closed form that isn't known.
+        x = next(iter(dataset.training(options["batch_size"], options["seed"])))
         vae.terms(x[:2], noise.row_seeds(noise.seed_of(options["seed"]), 2))
     return dataset, vae
+
+
+def _check_data(likelihood, dataset, options):
+    """Refuses data outside the support: some examples in full, and the range of all."""
+    import numpy as np
+
+    from tfvae.datasets import values
+
+    batch_size = options["batch_size"]
+    num = max(1, _CHECKED // (batch_size * math.prod(dataset.event_shape)))
+    batches = dataset.training(batch_size, options["seed"])
+    some = batches.take(min(num, dataset.steps_per_epoch(batch_size)))
+    likelihood.check_data(values.filled(np.concatenate(list(some.as_numpy_iterator()))))
+    likelihood.check_data(np.array(dataset.value_range(), np.float32))
 
 
 def _on_one_device(vae):
@@ -177,7 +192,7 @@ def _run_training(vae, dataset, run, options):
         raise Failure(str(error)) from error
 
 
-def _finish(vae, dataset, run, options, export):
+def _finish(vae, dataset, run, options, export, given):
     """Writes the model, its test ELBO, its figures and its exports."""
     from pipelines import evaluate
     from tfvae.figures import gallery
@@ -186,8 +201,18 @@ def _finish(vae, dataset, run, options, export):
     _save_model(vae, run / MODEL)
     split = "test" if "test" in dataset.splits else "validation"
     evaluate.report_on(vae, dataset, run, split=split, seed=options["seed"])
+    refusal = None
     if export is not None:
-        publish(vae, export)
+        reports = evaluate.read_reports(run / evaluate.REPORT)
+        conditions = {
+            "provenance": provenance_of(vae, options, reports),
+            "gates": gates_of(given),
+            "keep": given.keep,
+        }
+        try:
+            publish(vae, export, **conditions)
+        except Failure as failure:
+            refusal = failure  # the run is finished all the same
     pictures = gallery.render_all(vae, dataset, options["seed"], split=split)
     write_pictures(run, int(vae.optimizer.iterations), pictures)
     for path in gallery.write_all(pictures, run / FOLDER):
@@ -199,6 +224,8 @@ def _finish(vae, dataset, run, options, export):
             f"prior {options['prior']} depend on each other."
         )
     print(f"Watch the curves: tensorboard --logdir {run.parent}")
+    if refusal is not None:
+        raise refusal
 
 
 def _save_model(vae, path):

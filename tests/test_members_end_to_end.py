@@ -10,6 +10,7 @@ from pipelines import runs, train
 from tfvae import components, noise
 from tfvae.exporters import endpoints, litert
 from tfvae.exporters.fresh import Fresh
+from tfvae.exporters.materials import Materials
 from tfvae.figures import gallery
 from tfvae.training import images
 
@@ -124,10 +125,15 @@ CONVERTED = [
 
 def test_litert_takes_exactly_the_noise_that_the_parts_need(tmp_path):
     exporter = litert.LiteRT()
-    models = [_noisy(tfvae.VAE((4, 4, 1), 3, network=TINY, **parts)) for parts in CONVERTED]
+    vaes = [tfvae.VAE((4, 4, 1), 3, network=TINY, **parts) for parts in CONVERTED]
+    models = [_noisy(vae) for vae in vaes]
     with Fresh("tensorflow") as process:
         written = [
-            exporter.write({part: (e,) for part, e in noisy.items()}, tmp_path / str(i), process)
+            exporter.write(
+                {part: (e,) for part, e in noisy.items()},
+                tmp_path / str(i),
+                Materials(vaes[i], process),
+            )
             for i, noisy in enumerate(models)
         ]
     rng = np.random.default_rng(0)

@@ -102,7 +102,7 @@ class Engine:
         x = self._prepared(x, step, start)
         seeds = noise.row_seeds(noise.seed_of(model.seed, Stream.TRAIN, step), num, start)
         with tf.GradientTape() as tape:
-            terms = self._terms(x, seeds, step)
+            terms = self._terms(x, seeds, step, training=True)
             loss = tf.reduce_mean(terms["loss"]) / replicas
             scaled = model.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, model.trainable_variables)
@@ -128,8 +128,8 @@ class Engine:
         # Chosen element by element: a `tf.cond` around the update keeps XLA from fusing it.
         _choose(finite, changed, before)
 
-    def _terms(self, x, seeds, step):
-        terms = self._model.terms(x, seeds, step)
+    def _terms(self, x, seeds, step, training=False):
+        terms = self._model.terms(x, seeds, step, training)
         # The minus sign of the project: objectives are maximised, Keras minimises.
         return {"loss": -terms.bound, **terms.metrics}
 

@@ -111,6 +111,21 @@ def uniform(seed, shape):
     return tf.cast(tf.bitcast(words, tf.int32), tf.float32) * np.float32(2**-24)
 
 
+def open_uniform(seed, shape):
+    """Draws uniforms on (0, 1), at the middle of steps of 2**-23: for logarithms and quantiles.
+
+    Args:
+        seed: int32 `[..., 2]`.
+        shape: Static shape of one draw, a tuple of ints.
+
+    Returns:
+        u: float32 `[..., *shape]`, from 2**-24 to 1 - 2**-24.
+    """
+    words = tf.bitwise.right_shift(_bits(seed, shape), np.uint32(9))
+    steps = tf.cast(tf.bitcast(words, tf.int32), tf.float32)
+    return (steps + np.float32(0.5)) * np.float32(2**-23)
+
+
 def words16(seed, shape):
     """Draws whole numbers of 16 bits, two from each word: the cheapest noise there is.
 

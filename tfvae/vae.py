@@ -1,6 +1,7 @@
 """The variational autoencoder: ties the parts together and trains them."""
 
 import contextlib
+import functools
 import random
 
 import keras
@@ -84,6 +85,7 @@ class VAE(keras.Model):
                 DistributionLayer, likelihood, self.event_shape
             )
             self.prior_layer = components.build(Prior, prior, self.latent_size)
+            self.likelihood_layer.bind(self.transform)
             self.prior_layer.build((None, *self.event_shape))
             self._check_parts()
             self.encoder = self.network.encoder(self.event_shape, self.posterior_layer.params_shape)
@@ -108,18 +110,30 @@ class VAE(keras.Model):
         Raises:
             ValueError: If `x` isn't of that kind.
         """
-        return self.posterior_layer(self.encoder(self.seen(self._check_examples(x))))
+        return self.posterior_layer(self.encode(self.seen(self._check_examples(x))))
 
-    def likelihood(self, z):
+    def encode(self, x):
+        """Returns what the encoder makes of examples: the parameters of q(z|x).
+
+        Args:
+            x: float32 `[batch, *event_shape]`, what `seen` returns.
+
+        Returns:
+            params: `[batch, *params_shape]` of the posterior layer.
+        """
+        return self.encoder(self.likelihood_layer.network_input(x))
+
+    def likelihood(self, z, training=False):
         """Returns p(x|z).
 
         Args:
             z: Float tensor `[..., latent_size]`.
+            training: Whether a step of training asks, for a likelihood that adapts to its batch.
 
         Returns:
             distribution: Batch shape `[...]`, event shape `event_shape`.
         """
-        likelihood = self.likelihood_layer(self.decode(z))
+        likelihood = self.likelihood_layer(self.decode(z), training=training)
         return masking.Observed(likelihood) if self.mask_missing else likelihood
 
     def seen(self, x):
@@ -190,19 +204,21 @@ class VAE(keras.Model):
         seeds = noise.row_seeds(noise.seed_of(Stream.ELBO, seed), tf.shape(x)[0])
         return self.terms(x, seeds).metrics["elbo"]
 
-    def terms(self, x, seed, step=0):
+    def terms(self, x, seed, step=0, training=False):
         """Returns what the objective says of each example.
 
         Args:
             x: Float tensor `[batch, *event_shape]`.
             seed: int32 `[batch, 2]`, one seed for each row.
             step: Iterations of the optimizer so far, for objectives with a schedule.
+            training: Whether a step of training asks.
 
         Returns:
             `Terms`: the bound and its metrics, `[batch]` each, in nats.
         """
         x = self._check_examples(x)
-        return self.objective(x, self.posterior(x), self.prior(), self.likelihood, step, seed)
+        likelihood_of = functools.partial(self.likelihood, training=training)
+        return self.objective(x, self.posterior(x), self.prior(), likelihood_of, step, seed)
 
     def log_likelihood(self, x, num_samples=5000, seed=0):
         """Estimates log p(x) from below by importance sampling from q(z|x).
@@ -370,6 +386,7 @@ class VAE(keras.Model):
         posterior, likelihood = self.posterior_layer, self.likelihood_layer
         if self.mask_missing:
             masking.check_independent(likelihood(tf.zeros([1, *likelihood.params_shape])))
+            likelihood.check_missing()
         if not posterior.reparameterized:
             raise ValueError(
                 f"The posterior is a bijector of standard normal noise, so that gradients pass "

@@ -8,14 +8,16 @@ out, such as the independent formula that its density is compared with, stands h
 import dataclasses
 import importlib
 import itertools
+import math
 from collections.abc import Callable
 
+import formulas
 import numpy as np
 import samples
 import scipy.special
 import scipy.stats
 
-from tfvae import components
+from tfvae import components, transforms
 
 _SAMPLES = samples.folder()
 
@@ -65,7 +67,23 @@ EXAMPLES = {
             ),
         ],
     },
-    "distribution_layers": {},
+    "distribution_layers": {
+        "beta_binomial": ["beta_binomial(levels=4, step=1)"],
+        "categorical": ["categorical(levels=3, step=1)"],
+        "discretized_logistic": ["discretized_logistic(levels=5)"],
+        "mixed": ["mixed(columns=('laplace', 'poisson', 3, 'normal', 'normal'))"],
+        "normal": [
+            "normal(variance='softplus', floor=0.01)",
+            "normal(variance='square', floor=0.01)",
+            "normal(variance='relu', floor=0.01)",
+            "normal(covariance='isotropic')",
+            "normal(covariance='unit')",
+            "normal(covariance='shared')",
+            "normal(covariance='shared_diagonal', variance='softplus')",
+            "normal(stddev=0.5)",
+        ],
+        "student_t": ["student_t(df=None)"],
+    },
     "networks": {
         "mlp": ["mlp(hidden=())", "mlp(hidden=(6, 4), activation='tanh')"],
         "conv": [
@@ -83,6 +101,9 @@ EXAMPLES = {
     "priors": {"standard_normal": ["standard_normal(precision=4.0)"]},
 }
 
+#: Likelihoods that own weights, trained ones and others.
+LIKELIHOODS_WITH_WEIGHTS = ("normal(covariance='shared')", "optimal_normal")
+
 #: The families whose laws stand in this folder.
 FAMILIES = tuple(EXAMPLES)
 
@@ -98,41 +119,80 @@ class Layer:
     """A distribution layer.
 
     Attributes:
-        log_prob: Function of NumPy params `[*params_shape]` and x `[*event_shape]` -> log density
-            or log mass of each element, by scipy.
+        log_prob: Function of a layer, NumPy params `[*params_shape]` and x `[*event_shape]` -> log
+            density or log mass of each element, or of the event, by scipy.
         points: Where one element may lie: all of a discrete support, or a grid that holds nearly
-            all of the mass of parameters of a few units.
+            all of the mass of parameters of a few units. A function of the layer where it depends
+            on the options; `[num, event]` where elements aren't alike.
         discrete: Whether `points` carry mass rather than density.
         extreme: A parameter far out, of both signs, at which nothing may overflow.
         event_shapes: Event shapes that it must support.
+        transform: The columns that the layer is built for, or None.
+        correlation: Function of a layer and NumPy params -> correlations of the flattened event;
+            None where elements are independent.
     """
 
     log_prob: Callable
-    points: np.ndarray
+    points: np.ndarray | Callable
     discrete: bool
     extreme: float = 30.0
     event_shapes: tuple = ((1,), (5,), (2, 3), (2, 1, 3))
+    transform: transforms.Columns | None = None
+    correlation: Callable | None = None
 
-    def data(self, shape):
-        """Returns float32 data in the support, of moderate size."""
+    def points_of(self, layer):
+        """Returns where an element, or an event, of a layer may lie."""
+        return self.points(layer) if callable(self.points) else self.points
+
+    def data(self, layer, num):
+        """Returns float32 data in the support, of moderate size, `[num, *event_shape]`."""
         rng = np.random.default_rng(0)
-        near = self.points if self.discrete else self.points[np.abs(self.points) < 2]
-        return rng.choice(near, shape).astype(np.float32)
-
-
-def _normal(params, x):
-    loc, log_variance = np.split(params, 2, axis=-1)
-    return scipy.stats.norm.logpdf(x, loc, np.exp(log_variance / 2))
+        points = self.points_of(layer)
+        if points.ndim == 2:
+            return points[rng.integers(len(points), size=num)].astype(np.float32)
+        near = points[np.abs(points) < (20 if self.discrete else 2)]
+        return rng.choice(near, (num, *layer.event_shape)).astype(np.float32)
 
 
 LAYERS = {
     "bernoulli": Layer(
-        log_prob=lambda logits, x: scipy.stats.bernoulli.logpmf(x, scipy.special.expit(logits)),
+        log_prob=lambda _, a, x: scipy.stats.bernoulli.logpmf(x, scipy.special.expit(a)),
         points=np.array([0.0, 1.0]),
         discrete=True,
         extreme=50.0,
     ),
-    "normal": Layer(log_prob=_normal, points=np.linspace(-40, 40, 16_001), discrete=False),
+    "beta_binomial": Layer(formulas.beta_binomial, formulas.levels, discrete=True),
+    "categorical": Layer(formulas.categorical, formulas.levels, discrete=True),
+    "continuous_bernoulli": Layer(
+        formulas.continuous_bernoulli, np.linspace(0, 1, 4001), discrete=False
+    ),
+    "discretized_logistic": Layer(formulas.discretized_logistic, formulas.levels, discrete=True),
+    "full_normal": Layer(
+        formulas.full_normal,
+        np.linspace(-40, 40, 16_001),
+        discrete=False,
+        event_shapes=((1,), (5,)),
+        correlation=formulas.full_correlation,
+    ),
+    "laplace": Layer(formulas.laplace, formulas.FINE_IN_THE_MIDDLE, discrete=False),
+    "logistic_mixture": Layer(formulas.logistic_mixture, formulas.levels, discrete=True),
+    "mixed": Layer(
+        formulas.mixed,
+        formulas.rows,
+        discrete=True,
+        event_shapes=((7,),),
+        transform=transforms.Columns(formulas.COLUMNS),
+        correlation=formulas.mixed_correlation,
+        extreme=25.0,  # as of the counts in it
+    ),
+    # Its variance, mean**2 / size, would leave float32 at 30.
+    "negative_binomial": Layer(
+        formulas.negative_binomial, np.arange(3000.0), discrete=True, extreme=25.0
+    ),
+    "normal": Layer(formulas.normal, np.linspace(-40, 40, 16_001), discrete=False),
+    "optimal_normal": Layer(formulas.optimal_normal, np.linspace(-40, 40, 16_001), discrete=False),
+    "poisson": Layer(formulas.poisson, np.arange(200.0), discrete=True),
+    "student_t": Layer(formulas.student_t, formulas.FINE_IN_THE_MIDDLE, discrete=False),
 }
 
 _IMAGES = ((4, 4, 1), (7, 5, 3), (1, 8, 4), (8, 1, 2), (1, 1, 1))
@@ -271,6 +331,26 @@ def build(family, spec, *context):
     return components.build(base(family), spec, *(context or CONTEXT.get(family, ())))
 
 
+def layer(spec, event_shape=(3,)):
+    """Builds a distribution layer for an event shape, or for the nearest one that it supports.
+
+    Weights of its own get other values than they begin with.
+    """
+    case = LAYERS.get(name_of(spec))
+    if case is None:  # a posterior only, over a code
+        return build("distribution_layers", spec, math.prod(event_shape))
+    if len(case.event_shapes) == 1:
+        event_shape = case.event_shapes[0]
+    elif all(len(shape) == 1 for shape in case.event_shapes):
+        event_shape = (math.prod(event_shape),)
+    found = build("distribution_layers", spec, event_shape)
+    if found.spec.options.get("columns") is None:
+        found.bind(case.transform)
+    rng = np.random.default_rng(1)
+    found.set_weights([rng.uniform(0.3, 1.5, w.shape) for w in found.get_weights()])
+    return found
+
+
 def params_of(layer, batch, seed=0):
     """Returns parameters of a few units for a distribution layer, float32."""
     rng = np.random.default_rng(seed)
@@ -287,11 +367,11 @@ def posteriors():
     import tensorflow_probability as tfp
 
     kind = tfp.distributions.TransformedDistribution
-    layers = {spec: build("distribution_layers", spec) for spec in specs("distribution_layers")}
+    layers = {spec: layer(spec) for spec in specs("distribution_layers")}
     return [
         spec
-        for spec, layer in layers.items()
-        if layer.has_density and isinstance(layer(params_of(layer, 1)), kind)
+        for spec, built in layers.items()
+        if built.has_density and isinstance(built(params_of(built, 1)), kind)
     ]
 
 
@@ -339,12 +419,15 @@ class BoundPrior:
 
 
 def layers_with_events():
-    """Returns every distribution layer with every event shape that it must support."""
-    return [
-        (spec, event_shape)
-        for spec in likelihoods()
-        for event_shape in LAYERS[name_of(spec)].event_shapes
-    ]
+    """Returns every likelihood with every event shape that it must support.
+
+    With other options than its defaults, it stands with one of them.
+    """
+    found = []
+    for spec in likelihoods():
+        shapes = LAYERS[name_of(spec)].event_shapes
+        found += [(spec, shape) for shape in (shapes if spec == name_of(spec) else shapes[-1:])]
+    return found
 
 
 def networks_with_events():
@@ -366,22 +449,30 @@ def draws_anew(dataset):
 
 
 def models():
-    """Returns the arguments of VAEs that together hold each member, and network x likelihood."""
-    small = {
+    """Returns the arguments of VAEs that together hold each member.
+
+    Every network stands with one likelihood, and every other member with the smallest network.
+    The distribution layers, which are many, are saved and loaded where they are trained, by
+    `test_members_run_to_their_exports.py`; here stand those with weights of their own.
+    """
+    networks = {
         "mlp": "mlp(hidden=(6,), activation='tanh')",
         "conv": "conv(channels=(3,), hidden=5, kernel_size=3)",
     }
-    networks = [small.get(name, name) for name in components.members("networks")]
-    pairs = itertools.product(networks, likelihoods())
-    found = [{"network": network, "likelihood": likelihood} for network, likelihood in pairs]
-    pairs = itertools.zip_longest(posteriors(), specs("priors"))
+    small = {"network": "mlp(hidden=())", "event_shape": (4,)}
+    found = [{"network": networks.get(name, name)} for name in components.members("networks")]
+    found += [{**small, "likelihood": spec} for spec in LIKELIHOODS_WITH_WEIGHTS]
     found += [
-        {"network": small["mlp"], "posterior": posterior or "normal", "prior": prior or "mixture"}
-        for posterior, prior in pairs
+        {**small, "posterior": posterior or "normal", "prior": prior or "mixture"}
+        for posterior, prior in itertools.zip_longest(POSTERIORS, specs("priors"))
     ]
     # Of the objectives one that reports more than the others do: none owns weights.
-    found.append({"network": small["mlp"], "objective": "beta_tc"})
-    return [*found, {"network": small["mlp"], "posterior": "delta"}]
+    return [*found, {**small, "objective": "beta_tc"}]
+
+
+def name_of_parts(parts):
+    """Returns the name of a test with the arguments of a VAE."""
+    return "-".join(part for part in parts.values() if isinstance(part, str))
 
 
 def model(seed=0, latent_size=2, event_shape=(4, 4, 1), **parts):
@@ -393,4 +484,4 @@ def model(seed=0, latent_size=2, event_shape=(4, 4, 1), **parts):
 
 def data_for(vae, num=6):
     """Returns float32 examples that the likelihood of a VAE has a density for."""
-    return LAYERS[vae.likelihood_layer.member_name].data((num, *vae.event_shape))
+    return LAYERS[vae.likelihood_layer.member_name].data(vae.likelihood_layer, num)

@@ -8,11 +8,11 @@ import pytest
 @pytest.mark.parametrize(("spec", "event_shape"), cases.layers_with_events())
 def test_log_prob_agrees_with_scipy(spec, event_shape):
     case = cases.LAYERS[cases.name_of(spec)]
-    layer = cases.build("distribution_layers", spec, event_shape)
+    layer = cases.layer(spec, event_shape)
     params = cases.params_of(layer, 6)
-    x = case.data((6, *event_shape))
+    x = case.data(layer, 6)
     log_prob = layer(params).log_prob(x)
-    expected = [case.log_prob(*row).sum() for row in zip(params, x, strict=True)]
+    expected = [np.sum(case.log_prob(layer, *row)) for row in zip(params, x, strict=True)]
     assert log_prob.shape == (6,)
     # Sums of up to six terms of a few nats, in float32.
     np.testing.assert_allclose(log_prob, expected, rtol=1e-5, atol=1e-5)
@@ -20,7 +20,7 @@ def test_log_prob_agrees_with_scipy(spec, event_shape):
 
 @pytest.mark.parametrize(("spec", "event_shape"), cases.layers_with_events())
 def test_a_layer_has_the_batch_and_event_shapes_that_it_promises(spec, event_shape):
-    layer = cases.build("distribution_layers", spec, event_shape)
+    layer = cases.layer(spec, event_shape)
     distribution = layer(cases.params_of(layer, 6))
     assert distribution.batch_shape == (6,)
     assert distribution.event_shape == event_shape
@@ -31,9 +31,9 @@ def test_a_layer_has_the_batch_and_event_shapes_that_it_promises(spec, event_sha
 @pytest.mark.parametrize(("spec", "event_shape"), cases.layers_with_events())
 def test_more_axes_may_stand_before_the_batch(spec, event_shape):
     case = cases.LAYERS[cases.name_of(spec)]
-    layer = cases.build("distribution_layers", spec, event_shape)
+    layer = cases.layer(spec, event_shape)
     params = cases.params_of(layer, 6)
-    x = case.data((3, *event_shape))
+    x = case.data(layer, 3)
     wide = layer(params.reshape(2, 3, *layer.params_shape))
     assert wide.batch_shape == (2, 3)
     flat = layer(params).log_prob(np.concatenate([x, x]))
@@ -43,11 +43,27 @@ def test_more_axes_may_stand_before_the_batch(spec, event_shape):
 
 @pytest.mark.parametrize("spec", cases.likelihoods())
 def test_the_moments_that_are_exported_are_moments_of_the_distribution(spec):
-    layer = cases.build("distribution_layers", spec)
+    layer = cases.layer(spec)
     distribution = layer(cases.params_of(layer, 6))
     assert layer.moments[0] == "mean"
     for moment in layer.moments:
-        assert getattr(distribution, moment)().shape == (6, 3), moment
+        assert getattr(distribution, moment)().shape == (6, *layer.event_shape), moment
+
+
+@pytest.mark.parametrize("spec", cases.likelihoods())
+def test_the_terms_of_the_elements_add_up_to_log_prob(spec):
+    layer = cases.layer(spec, (2, 3))
+    distribution = layer(cases.params_of(layer, 6))
+    x = cases.LAYERS[cases.name_of(spec)].data(layer, 6)
+    if cases.name_of(spec) == "full_normal":
+        with pytest.raises(ValueError, match="elements of a `full_normal` depend on each other"):
+            layer.element_log_prob(distribution, x)
+        return
+    terms = layer.element_log_prob(distribution, x)
+    assert terms.shape == x.shape
+    # A sum of six terms of a few nats in another order.
+    total = np.sum(terms, axis=tuple(range(1, x.ndim)))
+    np.testing.assert_allclose(total, distribution.log_prob(x), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +85,7 @@ def test_the_density_of_a_prior_agrees_with_scipy(spec):
     "spec", [s for s in cases.posteriors() if cases.POSTERIORS.get(cases.name_of(s))]
 )
 def test_the_density_of_a_posterior_agrees_with_scipy(spec):
-    layer = cases.build("distribution_layers", spec, 3)
+    layer = cases.layer(spec)
     params = cases.params_of(layer, 6)
     z = np.random.default_rng(1).normal(size=(6, 3)).astype(np.float32)
     density = cases.POSTERIORS[cases.name_of(spec)]

@@ -11,7 +11,7 @@ from tfvae.distribution_layers.base import DistributionLayer
 
 @pytest.mark.parametrize(("spec", "event_shape"), cases.layers_with_events())
 def test_parameters_of_another_shape_are_refused(spec, event_shape):
-    layer = cases.build("distribution_layers", spec, event_shape)
+    layer = cases.layer(spec, event_shape)
     shape = layer.params_shape
     wrong = [(4, *shape[:-1], shape[-1] + 1), (4, shape[0] + 1, *shape[1:])]
     for received in wrong:
@@ -45,8 +45,8 @@ def test_an_int_is_the_event_shape_of_a_vector(spec):
 
 @pytest.mark.parametrize("spec", cases.likelihoods())
 def test_data_in_the_support_is_accepted(spec):
-    layer = cases.build("distribution_layers", spec)
-    x = cases.LAYERS[cases.name_of(spec)].data((100, 3))
+    layer = cases.layer(spec)
+    x = cases.LAYERS[cases.name_of(spec)].data(layer, 100)
     assert layer.check_data(x) is None
     log_prob = layer(cases.params_of(layer, 1)).log_prob(x)
     assert np.isfinite(log_prob).all()
@@ -54,19 +54,19 @@ def test_data_in_the_support_is_accepted(spec):
 
 @pytest.mark.parametrize("spec", cases.likelihoods())
 def test_samples_lie_in_the_support(spec):
-    layer = cases.build("distribution_layers", spec)
+    layer = cases.layer(spec)
     params = cases.params_of(layer, 100)
     layer.check_data(layer.sample(params, np.arange(200, dtype=np.int32).reshape(100, 2)).numpy())
 
 
 @pytest.mark.parametrize("spec", cases.likelihoods())
 def test_data_outside_the_support_is_refused(spec):
-    layer = cases.build("distribution_layers", spec)
+    layer = cases.layer(spec)
     if type(layer)._in_support is DistributionLayer._in_support:
         assert layer.support == "the reals"
         return
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the text is compared
-        layer.check_data(np.array([[0.0, 1.0, -1234.5]]))
+        layer.check_data(np.resize([0.0, 1.0, -1234.5], (1, *layer.event_shape)))
     assert str(caught.value).startswith(
         f"The likelihood `{layer.member_name}` is defined for values in {layer.support}. "
         "Received data with values from -1234.5 to 1. "

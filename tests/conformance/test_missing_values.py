@@ -14,11 +14,11 @@ def _holes(x, missing):
     return np.where(missing, np.float32("nan"), x)
 
 
-@pytest.mark.parametrize("spec", cases.specs("distribution_layers"))
+@pytest.mark.parametrize("spec", cases.likelihoods())
 def test_a_likelihood_leaves_out_what_is_missing_or_refuses_to(spec):
-    layer = cases.build("distribution_layers", spec)
+    layer = cases.layer(spec)
     distribution = layer(cases.params_of(layer, 4))
-    x = cases.LAYERS[cases.name_of(spec)].data((4, *layer.event_shape))
+    x = cases.LAYERS[cases.name_of(spec)].data(layer, 4)
     try:
         observed = masking.Observed(distribution)
     except ValueError as error:

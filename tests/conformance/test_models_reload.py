@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 
-@pytest.mark.parametrize("parts", cases.models(), ids=lambda parts: "-".join(parts.values()))
+@pytest.mark.parametrize("parts", cases.models(), ids=cases.name_of_parts)
 def test_a_model_loads_as_it_was_saved(parts, tmp_path):
     vae = cases.model(seed=3, **parts)
     x = cases.data_for(vae)

@@ -6,18 +6,21 @@ import math
 import keras
 
 from tfvae import components
+from tfvae.distribution_layers import fitting
 
 
 class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
     """Reads a tensor of parameters as a distribution: q(z|x) on an encoder, p(x|z) on a decoder.
 
-    A member overrides `params_shape`, `_distribution` and `_sample`.
+    A member overrides `params_shape`, `_distribution` and `_sample`, and `_in_support` where not
+    every number has a density.
 
     Args:
         event_shape: Shape of one example or code, a tuple of ints or an int.
 
     Call arguments:
         params: Float tensor `[batch, *params_shape]`; more axes may stand before the batch.
+        training: Whether a step of training asks, for a likelihood that adapts to its batch.
 
     Returns:
         distribution: `tfd.Distribution`, batch shape `[batch]`, event shape `event_shape`.
@@ -45,11 +48,18 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
     #: Whether values carry mass rather than density.
     discrete = False
 
+    #: Whether results are told in bits a dimension too, as is usual for images of 256 levels.
+    in_bits = False
+
+    #: Whether it is among the first to propose for data that another likelihood doesn't fit.
+    proposed = False
+
     def __init__(self, event_shape, **kwargs):
         # float32, and Keras casts the parameters to it, whatever the networks compute in: a
         # log-variance or a sum over an event of 16 bits loses whole nats.
         super().__init__(**{"dtype": "float32", **kwargs})
         self.event_shape = check_shape("event_shape", event_shape)
+        self.transform = None
 
     @property
     @abc.abstractmethod
@@ -69,15 +79,48 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
     def _sample(self, distribution, seed):
         """Draws `[batch, *event]` from row seeds int32 `[batch, 2]`."""
 
+    def _training_distribution(self, params):
+        """Returns the distribution in a step of training, where that is another one."""
+        return self._distribution(params)
+
+    def _element_log_prob(self, distribution, x):
+        """Returns the terms of log p(x); the default takes a `tfd.Independent` apart."""
+        return distribution.distribution.log_prob(x)
+
+    def _network_input(self, x):
+        """Returns data as an encoder reads it best; the default as it is."""
+        return x
+
     def _in_support(self, x):
         """Says for a NumPy array whether every value lies in the support."""
         del x
         return True
 
-    def call(self, params):  # noqa: D102 - the class docstring has it
+    def _options_for(self, x):
+        """Returns the options with which this member fits data best; {} for its defaults."""
+        del x
+        return {}
+
+    def _reports(self, params):
+        """Returns what of the parameters is worth a warning, name -> share, a scalar tensor."""
+        del params
+        return {}
+
+    def call(self, params, training=False):  # noqa: D102 - the class docstring has it
         if tuple(params.shape[-len(self.params_shape) :]) != self.params_shape:
             raise ValueError(self._wrong_shape(params))
-        return self._distribution(params)
+        return self._training_distribution(params) if training else self._distribution(params)
+
+    def bind(self, transform):
+        """Tells the layer what the elements of an example stand for; before it is called.
+
+        Args:
+            transform: The `tfvae.transforms.Columns` of a table, or None.
+
+        Raises:
+            ValueError: If it can't be put together for these columns.
+        """
+        self.transform = transform
 
     def sample(self, params, seed):
         """Draws from the distribution, each row from its own seed.
@@ -91,8 +134,50 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
         """
         return self._sample(self(params), seed)
 
+    def network_input(self, x):
+        """Returns data of this distribution in a range that the weights of an encoder begin with.
+
+        Args:
+            x: Float tensor `[batch, *event_shape]`.
+
+        Returns:
+            Float tensor like `x`.
+        """
+        return self._network_input(x)
+
+    def element_log_prob(self, distribution, x):
+        """Returns the terms that log p(x) is the sum of, for likelihoods of independent elements.
+
+        Args:
+            distribution: What calling this layer returned.
+            x: Float tensor `[*batch, *event_shape]`.
+
+        Returns:
+            log_prob: `[*batch, *event_shape]`, nats.
+
+        Raises:
+            ValueError: If the elements depend on each other.
+        """
+        return self._element_log_prob(distribution, x)
+
+    @property
+    def has_reports(self):
+        """Whether `reports` may have something to say."""
+        return False
+
+    def reports(self, params):
+        """Returns what of the parameters a user should know of, such as a bound that is hit.
+
+        Args:
+            params: Float tensor `[batch, *params_shape]`.
+
+        Returns:
+            Dict of name to the share of the elements that it holds for, a scalar tensor.
+        """
+        return self._reports(params)
+
     def check_data(self, x):
-        """Refuses data that this distribution gives no density.
+        """Refuses data that this distribution gives no density, and names likelihoods that fit.
 
         Args:
             x: NumPy array `[num, *event_shape]`.
@@ -101,14 +186,27 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
             ValueError: If a value lies outside the support.
         """
         if not self._in_support(x):
-            raise ValueError(
-                f"The likelihood `{self.member_name}` is defined for values in {self.support}. "
-                f"Received data with values from {x.min():.6g} to {x.max():.6g}. "
-                f"{self._remedy()}"
-            )
+            fits = fitting.proposals(DistributionLayer, self.event_shape, x, self.transform)
+            others = " or ".join(f'`--likelihood "{spec}"`' for spec in fits)
+            remedies = [self._remedy(), f"Choose one that fits: {others}." if fits else ""]
+            raise ValueError(" ".join(filter(None, [self._refusal(x), *remedies])))
+
+    def check_missing(self):
+        """Refuses missing values, where they would count in spite of being left out of log p(x).
+
+        Raises:
+            ValueError: If it is so.
+        """
+
+    def _refusal(self, x):
+        return (
+            f"The likelihood `{self.member_name}` is defined for values in {self.support}. "
+            f"Received data with values from {x.min():.6g} to {x.max():.6g}."
+        )
 
     def _remedy(self):
-        return "Choose a likelihood that fits the data, such as `normal`."
+        """Returns a sentence on how to make the data fit, where there is a way."""
+        return ""
 
     def _wrong_shape(self, params):
         size = math.prod(self.params_shape)

@@ -42,6 +42,7 @@ class BernoulliLayer(DistributionLayer, name="bernoulli"):
     support = "{0, 1}"
     moments = ("mean",)
     discrete = True
+    proposed = True
 
     @property
     def params_shape(self):
@@ -60,7 +61,4 @@ class BernoulliLayer(DistributionLayer, name="bernoulli"):
         return bool(np.all((x == 0) | (x == 1)))
 
     def _remedy(self):
-        return (
-            "Binarize the data, as in `--dataset \"mnist(binarize='dynamic')\"`, or choose "
-            "`--likelihood normal` for real values."
-        )
+        return "Binarize the data, as in `--dataset \"mnist(binarize='dynamic')\"`."

@@ -1,6 +1,7 @@
 """What a model is worth on a split, in nats, with the protocol that gives the number a meaning."""
 
 import importlib.metadata
+import math
 
 import numpy as np
 
@@ -25,7 +26,9 @@ def evaluate(model, dataset, split, *, num_samples=0, seed=0, on_batch=None):
 
     Returns:
         Dict of means over the examples in nats, each beside its standard error: `elbo`,
-        `reconstruction`, `kl` and, if asked for, `log_likelihood`; and `protocol`.
+        `reconstruction`, `kl` and, if asked for, `log_likelihood`; and `protocol`. Where the
+        likelihood is one of levels, `bits_per_dimension` too: minus the log-likelihood, or the
+        ELBO without one, in bits for each element.
     """
     values: dict[str, list] = {}
     done = 0
@@ -44,6 +47,9 @@ def evaluate(model, dataset, split, *, num_samples=0, seed=0, on_batch=None):
     for name in ("log_likelihood", "elbo", "reconstruction", "kl"):
         if name in values:
             report.update(_mean(name, np.concatenate(values[name])))
+    if model.likelihood_layer.in_bits:
+        nats = report.get("log_likelihood", report["elbo"])
+        report["bits_per_dimension"] = -nats / (math.log(2) * math.prod(model.event_shape))
     return {**report, "protocol": _protocol(model, dataset, split, done, num_samples, seed)}
 
 

@@ -12,6 +12,9 @@ from tfvae.training.images import Images
 from tfvae.training.keeper import Keeper
 from tfvae.training.logs import Curves
 from tfvae.training.progress import ProgressLines
+from tfvae.training.reports import Reports
+
+_REPORTED = 500  # examples of which the parameters are looked at after an epoch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +119,8 @@ def _recorders(stack, directory, dataset, feed, at, epochs):
     directory.mkdir(parents=True, exist_ok=True)
     progress = stack.enter_context(ProgressLines(feed.steps, epochs))
     curves = stack.enter_context(Curves(directory, at))
-    return [progress, curves, Images(dataset, curves)]
+    reports = Reports(dataset.split("validation", _REPORTED))
+    return [reports, progress, curves, Images(dataset, curves)]
 
 
 def _fit(vae, feed, keeper, callbacks, epochs):
