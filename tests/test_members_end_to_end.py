@@ -158,3 +158,14 @@ def _random(rng, spec):
     shape = (5, *spec.shape[1:])
     uniform = rng.random(shape, np.float32)
     return uniform if spec.name == "u" else rng.standard_normal(shape, np.float32)
+
+
+@pytest.mark.parametrize("prior", ["mixture(num_components=3)", "vampprior(num_components=3)"])
+def test_a_uniform_out_of_its_range_takes_the_nearest_component(prior):
+    vae = tfvae.VAE((4, 4, 1), 3, network=TINY, prior=prior)
+    eps = np.zeros((4, 3), np.float32)
+    u = np.array([-0.7, 0.0, 1.0 - 2**-24, 1.5], np.float32)
+    z = vae.prior_layer.draw({"eps": eps, "u": u}, vae.posterior).numpy()
+    np.testing.assert_allclose(z[0], z[1], rtol=1e-6)
+    np.testing.assert_allclose(z[2], z[3], rtol=1e-6)
+    assert not np.allclose(z[1], z[2])
