@@ -85,6 +85,11 @@ def positive_float(text):
     return _number(text, float, lambda number: 0 < number < float("inf"), "a number above 0")
 
 
+def non_negative_float(text):
+    """Reads a finite float that isn't negative, for argparse."""
+    return _number(text, float, lambda number: 0 <= number < float("inf"), "a number of 0 or more")
+
+
 def _number(text, kind, fits, rule):
     with contextlib.suppress(ValueError):
         number = kind(text)
@@ -152,16 +157,42 @@ def usage():
         raise UsageError(str(error)) from error
 
 
-def load_tensorflow():
-    """Imports TensorFlow and TensorFlow Probability without their start-up messages."""
+def load_tensorflow(probability=True):
+    """Imports TensorFlow without its start-up messages.
+
+    Args:
+        probability: Whether to import TensorFlow Probability as well, which models need.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with quiet_stderr():
         import tensorflow as tf
-        import tensorflow_probability  # noqa: F401 - loaded here, while it is quiet
+
+        if probability:
+            import tensorflow_probability  # noqa: F401 - loaded here, while it is quiet
 
         tf.config.list_physical_devices()
     tf.get_logger().setLevel("ERROR")
+
+
+def tracked(chunks, text, num, done=0):
+    """Yields chunks and shows on a terminal how many of the rows are done.
+
+    Args:
+        chunks: Iterable of dicts of column name to array `[chunk, ...]`.
+        text: What is being done.
+        num: Number of rows.
+        done: How many were done before.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(text, total=num, completed=done)
+        for chunk in chunks:
+            yield chunk
+            progress.update(task, advance=len(next(iter(chunk.values()))))
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import tfvae
 from pipelines import cli
 from pipelines.cli import UsageError
-from pipelines.export import default_directory
+from pipelines.export import add_conditions, default_directory
 from pipelines.runs import OPTIONS, read_options
 from tfvae import components
 from tfvae.training.cluster import STRATEGIES
@@ -125,6 +125,7 @@ def make_parser():
         help="where to publish (default: exported/DATASET)",
     )
     parser.add_argument("--no-export", action="store_true", help="train only")
+    add_conditions(parser)
     return parser
 
 

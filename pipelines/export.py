@@ -2,17 +2,25 @@
 
 import pathlib
 
+import numpy as np
+
 import tfvae
 from pipelines import cli, runs
-from pipelines.cli import Failure, UsageError
+from pipelines.cli import Failure, UsageError, usage
+from pipelines.evaluate import REPORT, read_reports
 from tfvae import components
+from tfvae.exporters import gates
 from tfvae.exporters.base import FORMATS, Exporter, ExportError
+
+_NUM_SAMPLES = 64  # in the picture of the model card
+_NUM_EXAMPLES = 256  # for formats that are calibrated on data
 
 _DESCRIPTION = """\
 Publish a trained run as an encoder and a decoder that run alone, under the next version.
 
-Every signature is first run in a fresh process, without this project and without Keras, and
-compared with the model. Only then the version appears; older versions stay.
+Every file is first read for defects, and every signature run in fresh processes, without this
+project and without Keras, and compared with the model. Only then the version appears, with a
+manifest, a model card and golden requests; older versions stay, unless --keep says otherwise.
 """
 
 
@@ -25,10 +33,116 @@ def main(argv):
     given = _make_parser().parse_args(argv)
     run = runs.open_run(given.run)
     directory = pathlib.Path(given.output or default_directory(run.options["dataset"]))
-    formats = tuple(given.format or FORMATS)
-    check_directory(directory, "--output", formats)
+    formats = tuple(_with_input(spec, given.input) for spec in given.format or FORMATS)
+    with usage():
+        check_directory(directory, "--output", formats)
+    reports = read_reports(run.directory / REPORT)
     cli.load_tensorflow()
-    publish(run.model(), directory, formats)
+    vae = run.model()
+    publish(
+        vae,
+        directory,
+        formats,
+        provenance=provenance_of(vae, run.options, reports, _examples(run, formats)),
+        gates=gates_of(given),
+        keep=given.keep,
+    )
+
+
+def _with_input(spec, name):
+    """Returns the spec of a format with the kind of input, where the format has a choice."""
+    read = components.read(spec)
+    if name is None or "input" not in components.members("exporters")[read.name].options:
+        return spec
+    return str(components.Spec(read.name, {**read.options, "input": name}))
+
+
+def add_conditions(parser):
+    """Adds the options of a publication: what it takes to publish, and what stays.
+
+    Args:
+        parser: A `cli.Parser`.
+    """
+    parser.add_argument(
+        "--require",
+        metavar="RULE",
+        action="append",
+        type=_requirement,
+        default=[],
+        help="publish only what reaches it, such as 'elbo >= -104'; may be given several times",
+    )
+    parser.add_argument(
+        "--max-regression",
+        metavar="NATS",
+        type=cli.non_negative_float,
+        help="publish only what is not worse than the last published by more than so many nats",
+    )
+    parser.add_argument(
+        "--keep",
+        metavar="N",
+        type=cli.positive_int,
+        help="remove older versions than the newest N, but for those that a label of "
+        "serving/models.config names (default: all stay)",
+    )
+
+
+def gates_of(given):
+    """Returns the gates that the options of `add_conditions` ask for."""
+    limits = [] if given.max_regression is None else [gates.MaxRegression(given.max_regression)]
+    return [*given.require, *limits]
+
+
+def provenance_of(vae, options, reports, examples=None):
+    """Returns where a model comes from, for its manifest and its model card.
+
+    Args:
+        vae: A `VAE`.
+        options: The options of the run.
+        reports: Its evaluations, the newest last.
+        examples: Rows of its data, for formats that are calibrated.
+
+    Returns:
+        A `Provenance`.
+    """
+    from tfvae.exporters.manifest import Provenance
+
+    return Provenance(
+        options=options,
+        dataset=options["dataset"],
+        fingerprint=reports[-1]["protocol"].get("fingerprint") if reports else None,
+        evaluations=reports,
+        samples=_samples(vae),
+        examples=examples,
+    )
+
+
+def _examples(run, formats):
+    """Returns rows of the training data as they came, or None if no format asks for them."""
+    if not any(components.build(Exporter, spec).needs_examples for spec in formats):
+        return None
+    dataset = run.dataset()
+    x = next(iter(dataset.split("train", _NUM_EXAMPLES)))
+    return (x if dataset.transform is None else dataset.transform.decode(x, whole=True)).numpy()
+
+
+def _samples(vae):
+    """Returns a picture of new examples as the bytes of a PNG file; None if they are no images."""
+    from tfvae import noise
+    from tfvae.figures import images
+
+    shape = vae.event_shape
+    if vae.transform is not None or len(shape) != 3 or shape[-1] not in images.CHANNELS:
+        return None
+    seeds = noise.row_seeds(noise.seed_of(noise.Stream.SAMPLE, vae.seed), _NUM_SAMPLES)
+    means = vae.generate(seeds)["mean"].numpy()
+    return images.png_bytes(images.tile(means)) if np.isfinite(means).all() else None
+
+
+def _requirement(text):
+    try:
+        return gates.Requirement.read(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def default_directory(dataset):
@@ -62,28 +176,37 @@ def check_directory(directory, option, formats=FORMATS):
 
 
 def _folders(directory, formats):
-    """Returns the folders that hold the versions of each part."""
-    layouts = [components.build(Exporter, spec).layout.values() for spec in formats]
-    names = [layout.partition("/")[0] for listed in layouts for layout in listed]
+    """Returns the folders that hold the versions of each part, and what lies beside them."""
+    exporters = [components.build(Exporter, spec) for spec in formats]
+    layouts = [layout for exporter in exporters for layout in exporter.layout.values()]
+    beside = ["releases", *(name for exporter in exporters for name in exporter.beside)]
+    names = [*(layout.partition("/")[0] for layout in layouts), *beside]
     return [directory / name for name in dict.fromkeys(names)]
 
 
-def publish(vae, directory, formats=FORMATS):
+def publish(vae, directory, formats=FORMATS, **conditions):
     """Publishes a model and prints what has been published.
 
     Args:
         vae: A `VAE`.
         directory: Directory of the export.
         formats: Specs of exporters.
+        **conditions: `provenance`, `gates` and `keep` of `tfvae.export`.
 
     Returns:
         The `Publication`.
 
     Raises:
-        Failure: If the export can't be written, or computes something else than the model.
+        Failure: If the export can't be written, computes something else than the model, or a gate
+            refuses it.
     """
     try:
-        publication = tfvae.export(vae, directory, formats)
+        publication = tfvae.export(vae, directory, formats, **conditions)
+    except gates.GateError as error:
+        reasons = directory / "releases" / "refused" / "manifest.json"
+        raise Failure(
+            f"Nothing has been exported to {directory}. {error} {reasons} holds the reasons."
+        ) from error
     except ExportError as error:
         raise Failure(f"Nothing has been exported to {directory}. {error}") from error
     except OSError as error:
@@ -105,6 +228,13 @@ def _make_parser():
         type=cli.spec_of("exporters"),
         help=f"may be given several times (default: {' and '.join(FORMATS)})",
     )
+    parser.add_argument(
+        "--input",
+        choices=("float32", "uint8"),
+        help="uint8 adds signatures for images of bytes, encode_image and decode_image, to "
+        "saved_model (default: float32 alone)",
+    )
+    add_conditions(parser)
     return parser
 
 
@@ -131,6 +261,7 @@ def report(publication, event_shape):
             f"Published version {publication.version} of {publication.directory}; every "
             f"signature agrees with the model in a fresh process.",
             *lines,
+            f"Manifest, model card and golden requests: {publication.release}",
             f"Try it: python -m pipelines.generate {publication.directory} --output samples.{kind}",
         ]
     )

@@ -42,33 +42,34 @@ def find(exported, part, format_name=None, version=None):
     return found[name][version], name
 
 
-def open_part(path, format_name, endpoint):
+def open_part(path, format_name, endpoints):
     """Opens a part to run it.
 
     Args:
         path: Path of the part.
         format_name: Name of its format.
-        endpoint: Name of the signature that it will be asked for.
+        endpoints: Names of the signature that it will be asked for: formats have their own.
 
     Returns:
-        A `Program` of the format's runtime.
+        A `Program` of the format's runtime, and the name of the signature that it has.
 
     Raises:
         Failure: If it is damaged.
         UsageError: If it lacks the signature.
     """
     if published.needs_tensorflow(format_name):
-        cli.load_tensorflow()  # quietly, before a runtime does
+        cli.load_tensorflow(probability=False)  # quietly, before a runtime does
     try:
         program = published.open_part(path, format_name)
     except ValueError as error:
         raise Failure(str(error)) from error
-    if endpoint not in program.signatures:
-        raise UsageError(
-            f"This program calls the signature `{endpoint}`. {path} has "
-            f"{', '.join(program.signatures) or 'none'}. Give the other part."
-        )
-    return program
+    for endpoint in endpoints:
+        if endpoint in program.signatures:
+            return program, endpoint
+    raise UsageError(
+        f"This program calls the signature {' or '.join(f'`{e}`' for e in endpoints)}. {path} has "
+        f"{', '.join(program.signatures) or 'none'}. Give the other part."
+    )
 
 
 def _format_of_file(path, part, format_name, version):

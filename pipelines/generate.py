@@ -1,20 +1,17 @@
 """Draw new examples from an exported decoder: `python -m pipelines.generate EXPORTED`."""
 
-import itertools
-import math
 import pathlib
-import shutil
 
 import numpy as np
 
-from pipelines import cli, exports, outputs
-from pipelines.cli import Failure, UsageError
+from pipelines import bulk, cli, exports, outputs
+from pipelines.cli import UsageError
 from tfvae import components
 from tfvae.figures import images
-from tfvae.files import write_atomically
 
 _CHUNK = 256  # examples a call: large enough to be quick, small enough for any decoder
 _ENDPOINT = "generate"
+_PICTURE = ".png"
 _MOST_PIXELS = 2**26  # of a picture: programs that show one warn of larger ones, from 89 million on
 
 _DESCRIPTION = """\
@@ -33,15 +30,41 @@ def main(argv):
         argv: List of arguments.
     """
     given = _make_parser().parse_args(argv)
-    output = outputs.check(given.output, tuple(_WRITERS), given.overwrite)
+    output = outputs.check(given.output, (_PICTURE, *bulk.SUFFIXES), given.overwrite)
+    bulk.check_suffix(output)
     path, format_name = exports.find(given.exported, "decoder", _format(given), given.version)
-    program = exports.open_part(path, format_name, _ENDPOINT)
-    examples = generate(program, path, given.num, given.seed, given.what)
-    _WRITERS[output.suffix.lower()](examples, output, given.num)
+    program, _ = exports.open_part(path, format_name, (_ENDPOINT,))
+    if output.suffix.lower() == _PICTURE:
+        examples = generate(program, path, given.num, given.seed, given.what)
+        _write_png(examples, output, given.num)
+    else:
+        _write_table(program, path, output, given)
     print(f"{output}: {given.num} examples, {given.what} of {path}")
 
 
-def generate(program, path, num, seed, what="mean"):
+def _write_table(program, path, output, given):
+    """Writes examples as a table, going on with one that was stopped."""
+    request = {
+        "part": str(path.resolve()),
+        "changed": path.stat().st_mtime_ns,
+        "num": given.num,
+        "seed": given.seed,
+        "what": given.what,
+    }
+    table = bulk.Table(output, request, given.num)
+    table.num_done = start = table.num_done // _CHUNK * _CHUNK
+    examples = generate(program, path, given.num, given.seed, given.what, start)
+    columns = ({given.what: chunk} for chunk in examples)
+    try:
+        table.write(cli.tracked(columns, "generating", given.num, start))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"Interrupted after {table.num_done:,} of {given.num:,} examples. The same command "
+            f"goes on."
+        ) from None
+
+
+def generate(program, path, num, seed, what="mean", start=0):
     """Yields new examples in chunks `[chunk, *event_shape]`.
 
     Args:
@@ -50,6 +73,7 @@ def generate(program, path, num, seed, what="mean"):
         num: Number of examples.
         seed: Int; example i depends on it and on i, not on `num`.
         what: "mean" for the mean of p(x|z), "x" for a draw from it.
+        start: The first example, a multiple of the chunk: those before it are left out.
 
     Raises:
         UsageError: If the file does not give `what`.
@@ -57,11 +81,13 @@ def generate(program, path, num, seed, what="mean"):
     inputs = program.inputs(_ENDPOINT)
     # Each input draws from one stream, row after row: the chunks are those of one long draw.
     streams = {name: np.random.Generator(np.random.Philox(_key(name, seed))) for name in inputs}
-    for start in range(0, num, _CHUNK):
-        size = min(_CHUNK, num - start)
+    for first in range(0, num, _CHUNK):
+        size = min(_CHUNK, num - first)
         rows = {
             name: _noise(name, (size, *shape[1:]), streams[name]) for name, shape in inputs.items()
         }
+        if first < start:  # its noise has been drawn all the same
+            continue
         with cli.quiet_stderr():  # LiteRT says there which delegate it takes
             answer = program.run(_ENDPOINT, rows)
         if what not in answer:
@@ -101,7 +127,8 @@ def _make_parser():
         "--output",
         default="samples.png",
         metavar="FILE",
-        help="a picture (.png) or an array [num, ...] (.npy) (default: samples.png)",
+        help="a picture (.png), an array [num, ...] (.npy, .npz) or a table (.parquet, .tfrecord); "
+        "arrays and tables stream, and go on after a stop (default: samples.png)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
     parser.add_argument(
@@ -142,36 +169,6 @@ def _checked_picture(chunk, num):
             f"`--num {num}`. Write `--num {most}`, or an array: `--output samples.npy`."
         )
     return chunk
-
-
-def _write_npy(chunks, path, num):
-    first = next(chunks)
-    shape = (num, *first.shape[1:])
-    _check_space(path, math.prod(shape) * first.itemsize)
-    header = {
-        "descr": np.lib.format.dtype_to_descr(first.dtype),
-        "fortran_order": False,
-        "shape": shape,
-    }
-    with outputs.writing(path), write_atomically(path) as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for chunk in itertools.chain([first], chunks):
-            file.write(chunk.tobytes())
-
-
-def _check_space(path, num_bytes):
-    """Refuses what the disk has no room for, before the rest is drawn."""
-    place = next(parent for parent in path.absolute().parents if parent.exists())
-    free = shutil.disk_usage(place).free
-    if num_bytes > free:
-        raise Failure(
-            f"{path} would take {num_bytes / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free. "
-            f"Lower `--num`, or choose another place with `--output`."
-        )
-
-
-#: How examples are written, by the suffix of the file.
-_WRITERS = {".png": _write_png, ".npy": _write_npy}
 
 
 if __name__ == "__main__":

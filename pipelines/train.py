@@ -11,7 +11,7 @@ import time
 import tfvae
 from pipelines import cli, commands
 from pipelines.cli import Failure, UsageError, usage
-from pipelines.export import check_directory, publish
+from pipelines.export import check_directory, gates_of, provenance_of, publish
 from pipelines.plot import FOLDER
 from pipelines.runs import MODEL, OPTIONS
 from tfvae import components
@@ -49,7 +49,7 @@ def main(argv):
         print(f"{run} had finished already. For more, add `--epochs` with a larger number.")
         return
     try:
-        _finish(_on_one_device(vae), dataset, run, options, export)
+        _finish(_on_one_device(vae), dataset, run, options, export, given)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Interrupted after training, while its results were being written. Write them with "
@@ -192,7 +192,7 @@ def _run_training(vae, dataset, run, options):
         raise Failure(str(error)) from error
 
 
-def _finish(vae, dataset, run, options, export):
+def _finish(vae, dataset, run, options, export, given):
     """Writes the model, its test ELBO, its figures and its exports."""
     from pipelines import evaluate
     from tfvae.figures import gallery
@@ -201,8 +201,18 @@ def _finish(vae, dataset, run, options, export):
     _save_model(vae, run / MODEL)
     split = "test" if "test" in dataset.splits else "validation"
     evaluate.report_on(vae, dataset, run, split=split, seed=options["seed"])
+    refusal = None
     if export is not None:
-        publish(vae, export)
+        reports = evaluate.read_reports(run / evaluate.REPORT)
+        conditions = {
+            "provenance": provenance_of(vae, options, reports),
+            "gates": gates_of(given),
+            "keep": given.keep,
+        }
+        try:
+            publish(vae, export, **conditions)
+        except Failure as failure:
+            refusal = failure  # the run is finished all the same
     pictures = gallery.render_all(vae, dataset, options["seed"], split=split)
     write_pictures(run, int(vae.optimizer.iterations), pictures)
     for path in gallery.write_all(pictures, run / FOLDER):
@@ -214,6 +224,8 @@ def _finish(vae, dataset, run, options, export):
             f"prior {options['prior']} depend on each other."
         )
     print(f"Watch the curves: tensorboard --logdir {run.parent}")
+    if refusal is not None:
+        raise refusal
 
 
 def _save_model(vae, path):

@@ -1,4 +1,4 @@
-"""The autoencoder as a special case: what a VAE becomes as its posterior's variance goes to zero."""
+"""The autoencoder as a special case: a VAE whose posterior's variance goes to zero."""
 
 import keras
 import numpy as np

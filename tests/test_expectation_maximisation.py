@@ -9,7 +9,11 @@ from tfvae import components
 from tfvae.evaluation import mixtures
 from tfvae.objectives.base import Objective
 
-EXACT = ["elbo(kl='monte_carlo')", "iwae(num_samples=5)", "miwae(num_bounds=2, samples_per_bound=3)"]
+EXACT = [
+    "elbo(kl='monte_carlo')",
+    "iwae(num_samples=5)",
+    "miwae(num_bounds=2, samples_per_bound=3)",
+]
 
 
 def objective(spec):

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import hashlib
 import json
 import os
 import pathlib
@@ -11,13 +12,21 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
 
 import tfvae
 from tfvae import components, noise
-from tfvae.exporters import endpoints, litert, publication, saved_model, verification
+from tfvae.exporters import (
+    comparison,
+    endpoints,
+    golden,
+    litert,
+    manifest,
+    publication,
+    saved_model,
+)
 from tfvae.exporters.base import FORMATS, Endpoint, Exporter, ExportError, write_saved_model
 from tfvae.exporters.fresh import Fresh
+from tfvae.exporters.materials import Materials
 
 PARTS = ("encoder", "decoder")
 
@@ -32,19 +41,21 @@ for name in ("tfvae", "keras", "tf_keras", "tensorflow_probability"):
     sys.modules[name] = None
 import numpy as np
 import tensorflow as tf
-seen = {}
+seen, opened = {}, {}
 for path, signature, given, answer in json.load(sys.stdin):
-    with tf.compat.v1.Session(graph=tf.Graph()) as session:
-        graph = tf.compat.v1.saved_model.load(session, ["serve"], path)
-        names = {k for k in graph.signature_def if not k.startswith("__")}
-        definition = graph.signature_def[signature]
-        feeds = {definition.inputs[k].name: v for k, v in np.load(given).items()}
-        np.savez(answer, **session.run({k: v.name for k, v in definition.outputs.items()}, feeds))
-        seen[path] = sorted(names)
-        seen[f"{path} {signature}"] = {
-            k: [tf.dtypes.as_dtype(v.dtype).name, [d.size for d in v.tensor_shape.dim]]
-            for k, v in [*definition.inputs.items(), *definition.outputs.items()]
-        }
+    if path not in opened:
+        session = tf.compat.v1.Session(graph=tf.Graph())
+        opened[path] = session, tf.compat.v1.saved_model.load(session, ["serve"], path)
+    session, graph = opened[path]
+    names = {k for k in graph.signature_def if not k.startswith("__")}
+    definition = graph.signature_def[signature]
+    feeds = {definition.inputs[k].name: v for k, v in np.load(given).items()}
+    np.savez(answer, **session.run({k: v.name for k, v in definition.outputs.items()}, feeds))
+    seen[path] = sorted(names)
+    seen[f"{path} {signature}"] = {
+        k: [tf.dtypes.as_dtype(v.dtype).name, [d.size for d in v.tensor_shape.dim]]
+        for k, v in [*definition.inputs.items(), *definition.outputs.items()]
+    }
 print(json.dumps(seen))
 """
 RUN_LITERT = """
@@ -102,12 +113,19 @@ def tensorflow():
         yield process
 
 
+@pytest.fixture(scope="module")
+def bare():
+    """The same without TensorFlow."""
+    with Fresh() as process:
+        yield process
+
+
 @pytest.fixture
-def warm(monkeypatch, tensorflow):
-    """A model whose exports use that process."""
+def warm(monkeypatch, tensorflow, bare):
+    """A model whose exports use those processes."""
 
     def process(*packages):
-        return contextlib.nullcontext(tensorflow) if packages else Fresh()
+        return contextlib.nullcontext(tensorflow if packages else bare)
 
     monkeypatch.setattr(publication, "Fresh", process)
     return build()
@@ -160,6 +178,19 @@ def contents(directory):
     return {str(path.relative_to(directory)): path.read_bytes() for path in files}
 
 
+def parts_of(directory):
+    """Returns what `contents` does, without what is written beside the parts."""
+    return {k: v for k, v in contents(directory).items() if not k.startswith(("rel", "serving"))}
+
+
+def golden_requests(published, format_name):
+    """Returns the golden requests of a format, as calls and as the answers that are expected."""
+    requests = golden.read(published.release / golden.FILE)
+    requests = [request for request in requests if request.format == format_name]
+    assert len(requests) > 3
+    return [(r.part, r.signature, r.inputs) for r in requests], [r.outputs for r in requests]
+
+
 def likelihood_moments(vae):
     return ("mean",) if vae.likelihood_layer.member_name == "bernoulli" else ("mean", "stddev")
 
@@ -185,6 +216,8 @@ def test_saved_models_run_alone_and_draw_what_the_model_draws(exported, tmp_path
             {"x": vae.likelihood_layer.sample(vae.decoder(z), seed)},
             vae.generate(seed),
         ]
+    more_calls, answers = golden_requests(published, "saved_model")
+    calls, expected = calls + more_calls, expected + answers
     given, seen = run_alone(RUN_SAVED_MODEL, published, "saved_model", calls, tmp_path)
     for have, want in zip(given, expected, strict=True):
         assert_close(have, want)
@@ -214,6 +247,8 @@ def test_litert_files_run_without_tensorflow_and_give_the_models_values(exported
             moments(vae.likelihood(z), likelihood_moments(vae)),
             {"mean": vae.likelihood(code).mean()},
         ]
+    more_calls, answers = golden_requests(published, "litert")
+    calls, expected = calls + more_calls, expected + answers
     given, seen = run_alone(RUN_LITERT, published, "litert", calls, tmp_path)
     for have, want in zip(given, expected, strict=True):
         assert_close(have, want)
@@ -249,20 +284,44 @@ def test_each_part_stores_its_own_weights_once(exported):
 def test_a_litert_file_holds_each_weight_once(tmp_path, tensorflow):
     # Two signatures read the same weights; large ones make the rest of the file small.
     vae = build(network="mlp(hidden=(400,))", event_shape=(20, 20, 1))
-    paths = litert.LiteRT().write(endpoints.endpoints(vae, "eps"), tmp_path, tensorflow)
+    materials = Materials(vae, tensorflow)
+    paths = litert.LiteRT().write(endpoints.endpoints(vae, "eps"), tmp_path, materials)
     for part, network in (("encoder", vae.encoder), ("decoder", vae.decoder)):
         num_bytes = 4 * network.count_params()
         assert num_bytes < paths[part].stat().st_size < 1.05 * num_bytes
 
 
-def test_no_signature_asks_for_xla(exported):
+def test_the_manifest_lists_every_file_with_its_hash(exported):
     _, published = exported
-    for part in PARTS:
-        file = published.paths["saved_model", part] / "saved_model.pb"
-        saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
-        functions = saved.meta_graphs[0].graph_def.library.function
-        assert len(functions) > 0
-        assert not any(function.attr["_XlaMustCompile"].b for function in functions)
+    told = manifest.read(published.release / manifest.FILE)["files"]
+    files = contents(published.directory)
+    beside = {"releases/1/manifest.json", *(name for name in files if name.startswith("serving/"))}
+    assert told.keys() == files.keys() - beside
+    for name, content in files.items():
+        if name in told:
+            assert told[name]["bytes"] == len(content)
+            assert told[name]["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_the_manifest_says_what_every_signature_takes_and_gives(exported):
+    vae, published = exported
+    content = manifest.read(published.release / manifest.FILE)
+    assert (content["version"], content["published"]) == (1, True)
+    assert content["model"]["likelihood"] == str(vae.likelihood_layer.spec)
+    assert content["stack"]["tensorflow"] == tf.__version__
+    requests = golden.read(published.release / golden.FILE)
+    assert len(requests) == 9
+    for request in requests:
+        part = content["formats"][request.format][request.part]
+        assert (published.directory / part["path"]).exists()
+        signature = part["signatures"][request.signature]
+        for tensors, arrays in (("inputs", request.inputs), ("outputs", request.outputs)):
+            told = {t["name"]: (t["dtype"], t["shape"]) for t in signature[tensors]}
+            assert told == {k: (a.dtype.name, [None, *a.shape[1:]]) for k, a in arrays.items()}
+            assert all(t["meaning"] and t["range"] != "not stated" for t in signature[tensors])
+    card = (published.release / "model_card.md").read_text()
+    for name in ("generate", "reparameterize", "keras", str(vae.prior_layer.spec)):
+        assert name in card
 
 
 def test_parts_share_a_version_and_versions_only_grow(warm, tmp_path):
@@ -271,11 +330,16 @@ def test_parts_share_a_version_and_versions_only_grow(warm, tmp_path):
     (root / "encoder" / "not-a-version").mkdir()
     first = tfvae.export(warm, root, formats="litert")
     assert first.version == 7
-    assert contents(root).keys() == {"litert/7/encoder.tflite", "litert/7/decoder.tflite"}
+    assert parts_of(root).keys() == {"litert/7/encoder.tflite", "litert/7/decoder.tflite"}
     assert first.paths == {("litert", part): root / f"litert/7/{part}.tflite" for part in PARTS}
-    second = tfvae.export(warm, root, formats=["litert"])
+    (root / "serving").mkdir()
+    config = 'version_labels { key: "stable" value: 6 }'
+    (root / "serving" / "models.config").write_text(config)
+    second = tfvae.export(warm, root, formats=["litert"], keep=1)
     assert second.version == 8
-    assert sorted(path.name for path in (root / "litert").iterdir()) == ["7", "8"]
+    assert [path.name for path in (root / "litert").iterdir()] == ["8"]
+    assert [path.name for path in (root / "releases").iterdir()] == ["8"]
+    assert (root / "encoder" / "6").is_dir()  # labelled
 
 
 def shifted(endpoint):
@@ -337,19 +401,13 @@ def test_a_model_that_gives_nan_is_refused(warm, tmp_path):
     assert contents(tmp_path / "model") == {}
 
 
-def test_a_prior_without_a_bijector_needs_a_format_with_random_numbers(warm, tmp_path, monkeypatch):
-    mixture = tf.constant(0.0)  # anything that has no bijector
-    monkeypatch.setattr(warm, "prior", lambda: mixture)
-    with pytest.raises(ExportError, match="needs a prior that is a bijector of standard normal"):
-        tfvae.export(warm, tmp_path / "model", formats="litert")
-    assert contents(tmp_path / "model") == {}
-
-
 def test_formats_are_checked_before_anything_is_written(warm, tmp_path):
     with pytest.raises(components.SpecError, match="`onnx` is not one of the exporters"):
         tfvae.export(warm, tmp_path / "model", formats=("litert", "onnx"))
     with pytest.raises(ValueError, match="names at least one format"):
         tfvae.export(warm, tmp_path / "model", formats=())
+    with pytest.raises(ValueError, match=r"an int of at least 1, or None for all\. Received 0"):
+        tfvae.export(warm, tmp_path / "model", keep=0)
     assert not (tmp_path / "model").exists()
 
 
@@ -360,8 +418,8 @@ def test_a_new_format_is_one_class(warm, tmp_path):
         runtime = "saved_model"
         needs_tensorflow = True
 
-        def _write(self, endpoints, paths, tensorflow):
-            del tensorflow
+        def _write(self, endpoints, paths, materials):
+            del materials
             for part, path in paths.items():
                 write_saved_model(endpoints[part], path)
 
@@ -397,17 +455,17 @@ def test_ties_of_a_discrete_draw_are_no_mismatch(num_flips, agrees):
     want = (np.arange(784) % 3 == 0).astype(np.float32)
     have = want.copy()
     have[:num_flips] = 1 - have[:num_flips]
-    assert (verification._compare(want, have) is None) is agrees
+    assert (comparison.compare(want, have) is None) is agrees
 
 
 def test_a_continuous_output_may_not_differ_in_one_element():
     want = np.linspace(0, 1, 784, dtype=np.float32)
     have = want.copy()
     have[3] += 0.01
-    assert "differs in 1 of 784 elements, by at most 0.01" in verification._compare(want, have)
-    assert verification._compare(want, want + np.float32(1e-6)) is None
+    assert "differs in 1 of 784 elements, by at most 0.01" in comparison.compare(want, have)
+    assert comparison.compare(want, want + np.float32(1e-6)) is None
     have[3] = np.nan
-    assert "differs in 1 of 784 elements" in verification._compare(want, have)
+    assert "differs in 1 of 784 elements" in comparison.compare(want, have)
 
 
 def test_the_default_formats_are_published_members():

@@ -1,16 +1,20 @@
 """Versions appear whole, in pairs and in order, whoever is killed and whoever else publishes."""
 
 import contextlib
+import json
 import multiprocessing
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 
+import publishers
 import pytest
 
-from tfvae.exporters.staging import Staging
+from tfvae.exporters.staging import Staging, prune
 
 FOLDERS = ("decoder", "encoder", "litert")
 
@@ -210,3 +214,119 @@ def test_published_folders_can_be_read_by_another_user(tmp_path):
     mask = os.umask(0)
     os.umask(mask)
     assert (tmp_path / "encoder" / "1").stat().st_mode & 0o777 == 0o777 & ~mask
+
+
+@pytest.fixture
+def memory_path(tmp_path):
+    """A folder in memory where the system has one: a busy disk would take minutes."""
+    memory = pathlib.Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield pathlib.Path(folder)
+
+
+def program(*arguments):
+    """Starts one of the programs of `publishers.py`."""
+    path = pathlib.Path(__file__).with_name("publishers.py")
+    root = str(path.parents[1])
+    return subprocess.Popen(
+        [sys.executable, str(path), *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])},
+    )
+
+
+def test_a_polling_reader_finds_each_of_1000_publications_whole(memory_path, monkeypatch):
+    # Forcing data to the disk is what a crash needs and a reader doesn't: it would take minutes.
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    with program("read", memory_path) as reader:
+        assert reader.stdout.readline() == "ready\n"
+        for number in range(1000):
+            with Staging(memory_path) as staging:
+                publishers.fill(staging.directory, f"{number} ")
+                assert staging.publish() == number + 1
+        output, _ = reader.communicate()
+    seen = json.loads(output)
+    assert seen["damaged"] == []
+    assert seen["loaded"] == 1000 * len(publishers.FOLDERS)
+    assert reader.returncode == 0
+
+
+def test_a_reader_that_finds_a_half_copied_version_says_so(tmp_path):
+    # What the two tests around this one look for can be seen.
+    with Staging(tmp_path) as staging:
+        publishers.fill(staging.directory, "a ")
+        staging.publish()
+    assert publishers.damage(tmp_path / "encoder" / "1") is None
+    (tmp_path / "encoder" / "1" / "variables" / "variables.index").unlink()
+    assert "holds" in publishers.damage(tmp_path / "encoder" / "1")
+    (tmp_path / "decoder" / "1" / "saved_model.pb").write_text("a")
+    assert "is damaged" in publishers.damage(tmp_path / "decoder" / "1")
+
+
+def test_publishers_killed_at_50_random_moments_damage_and_lose_nothing(memory_path):
+    with program("kill", memory_path, 0) as killer:
+        output, _ = killer.communicate()
+    seen = json.loads(output)
+    assert (seen["damaged"], seen["lost"], seen["left"]) == ([], [], [])
+    assert seen["paired"]
+    assert seen["versions"] == list(range(1, len(seen["versions"]) + 1))
+    assert len(seen["versions"]) > 5
+    assert killer.returncode == 0
+
+
+def test_what_is_described_is_published_with_the_version(tmp_path):
+    def describe(directory, version):
+        (directory / "releases" / "new").mkdir(parents=True)
+        (directory / "releases" / "new" / "file").write_text(f"version {version}")
+
+    publish(tmp_path, "a")
+    with Staging(tmp_path) as staging:
+        fill(staging, "b")
+        assert staging.publish(describe) == 2
+    assert published(tmp_path)["releases"] == {"2": "version 2"}
+
+
+def test_what_cannot_be_described_is_not_published(tmp_path):
+    publish(tmp_path, "a")
+
+    def refuse(directory, version):
+        raise ZeroDivisionError
+
+    with Staging(tmp_path) as staging:
+        fill(staging, "b")
+        with pytest.raises(ZeroDivisionError):
+            staging.publish(refuse)
+    assert published(tmp_path) == {folder: {"1": "a"} for folder in FOLDERS}
+
+
+def test_old_versions_are_pruned_but_for_protected_ones(tmp_path):
+    for text in "abcde":
+        publish(tmp_path, text)
+    assert prune(tmp_path, 2, {1, 4, 9}) == [2, 3]
+    expected = {"1": "a", "4": "d", "5": "e"}
+    assert published(tmp_path) == dict.fromkeys(FOLDERS, expected)
+    assert prune(tmp_path, 1, ()) == [1, 4]
+    assert prune(tmp_path, 1, ()) == []
+    assert publish(tmp_path, "f") == 6
+    assert list(tmp_path.glob(".staging*")) == []
+
+
+def test_a_version_that_is_pruned_is_gone_at_once(tmp_path, monkeypatch):
+    publish(tmp_path, "a")
+    publish(tmp_path, "b")
+    seen = []
+
+    def look(path, **kwargs):
+        seen.append({f.name: {p.name for p in f.iterdir()} for f in tmp_path.glob("[a-z]*")})
+
+    monkeypatch.setattr(shutil, "rmtree", look)  # a publisher that is killed while it removes
+    prune(tmp_path, 1)
+    assert seen == [{folder: {"2"} for folder in FOLDERS}]
+    monkeypatch.undo()
+    assert publish(tmp_path, "c") == 3  # and what is left is cleared away
+    assert list(tmp_path.glob(".staging*")) == []

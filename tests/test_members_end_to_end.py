@@ -10,6 +10,7 @@ from pipelines import runs, train
 from tfvae import components, noise
 from tfvae.exporters import endpoints, litert
 from tfvae.exporters.fresh import Fresh
+from tfvae.exporters.materials import Materials
 from tfvae.figures import gallery
 from tfvae.training import images
 
@@ -85,7 +86,11 @@ def _check_endpoints(vae):
     x = np.random.default_rng(0).integers(0, 2, (num, *vae.event_shape)).astype(np.float32)
     seeds = noise.row_seeds(noise.seed_of(1), num)
     by_seed, by_noise = (
-        {f"{part}.{e.name}": e for part, listed in endpoints.endpoints(vae, kind).items() for e in listed}
+        {
+            f"{part}.{e.name}": e
+            for part, listed in endpoints.endpoints(vae, kind).items()
+            for e in listed
+        }
         for kind in ("seed", "eps")
     )
     prior_noise = vae.prior_layer.noise_of(noise.fold_in(seeds, 0))
@@ -120,10 +125,15 @@ CONVERTED = [
 
 def test_litert_takes_exactly_the_noise_that_the_parts_need(tmp_path):
     exporter = litert.LiteRT()
-    models = [_noisy(tfvae.VAE((4, 4, 1), 3, network=TINY, **parts)) for parts in CONVERTED]
+    vaes = [tfvae.VAE((4, 4, 1), 3, network=TINY, **parts) for parts in CONVERTED]
+    models = [_noisy(vae) for vae in vaes]
     with Fresh("tensorflow") as process:
         written = [
-            exporter.write({part: (e,) for part, e in noisy.items()}, tmp_path / str(i), process)
+            exporter.write(
+                {part: (e,) for part, e in noisy.items()},
+                tmp_path / str(i),
+                Materials(vaes[i], process),
+            )
             for i, noisy in enumerate(models)
         ]
     rng = np.random.default_rng(0)
@@ -148,3 +158,14 @@ def _random(rng, spec):
     shape = (5, *spec.shape[1:])
     uniform = rng.random(shape, np.float32)
     return uniform if spec.name == "u" else rng.standard_normal(shape, np.float32)
+
+
+@pytest.mark.parametrize("prior", ["mixture(num_components=3)", "vampprior(num_components=3)"])
+def test_a_uniform_out_of_its_range_takes_the_nearest_component(prior):
+    vae = tfvae.VAE((4, 4, 1), 3, network=TINY, prior=prior)
+    eps = np.zeros((4, 3), np.float32)
+    u = np.array([-0.7, 0.0, 1.0 - 2**-24, 1.5], np.float32)
+    z = vae.prior_layer.draw({"eps": eps, "u": u}, vae.posterior).numpy()
+    np.testing.assert_allclose(z[0], z[1], rtol=1e-6)
+    np.testing.assert_allclose(z[2], z[3], rtol=1e-6)
+    assert not np.allclose(z[1], z[2])

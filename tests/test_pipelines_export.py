@@ -1,5 +1,6 @@
 """`pipelines.export` and `pipelines.generate`, as their users meet them."""
 
+import argparse
 import json
 import os
 import pathlib
@@ -12,10 +13,22 @@ import pytest
 from PIL import Image
 
 import tfvae
-from pipelines import cli, export, generate
+from pipelines import bulk, cli, export, generate
 from pipelines.cli import Failure, UsageError
 from tfvae.exporters import publication
 from tfvae.exporters.base import ExportError
+
+EVALUATION = {
+    "elbo": -12.5,
+    "elbo_standard_error": 0.25,
+    "protocol": {
+        "dataset": "mnist(binarize='dynamic')",
+        "fingerprint": "abc",
+        "split": "test",
+        "num_examples": 10,
+        "num_samples": 0,
+    },
+}
 
 GENERATE_WITHOUT_TENSORFLOW = """
 import sys
@@ -48,6 +61,7 @@ def workplace(tmp_path_factory):
     vae.save(directory / "model.keras")
     options = {"dataset": "mnist(binarize='dynamic')", "latent_size": 3}
     (directory / "options.json").write_text(json.dumps(options))
+    (directory / "evaluation.json").write_text(json.dumps({"evaluations": [EVALUATION]}))
     return folder, run("-m", "pipelines.export", "runs/mnist-1", folder=folder)
 
 
@@ -66,7 +80,49 @@ def test_a_run_is_exported_under_the_name_of_its_data_set(workplace, exported):
         assert line.split()[0] == f"exported/mnist/{path}"
         assert line.endswith(" MB")
         assert (exported / path).exists()
-    assert lines[5] == ("Try it: python -m pipelines.generate exported/mnist --output samples.png")
+    assert lines[5] == "Manifest, model card and golden requests: exported/mnist/releases/1"
+    assert lines[6] == ("Try it: python -m pipelines.generate exported/mnist --output samples.png")
+
+
+def test_the_release_says_where_the_model_comes_from(exported):
+    content = json.loads((exported / "releases/1/manifest.json").read_text())
+    assert content["dataset"] == {"spec": "mnist(binarize='dynamic')", "fingerprint": "abc"}
+    assert content["options"]["latent_size"] == 3
+    assert content["evaluations"][-1]["elbo"] == -12.5
+    card = (exported / "releases/1/model_card.md").read_text()
+    assert "| elbo | -12.50 ± 0.25 | test, 10 examples | `mnist(binarize='dynamic')` |" in card
+    with Image.open(exported / "releases/1/samples.png") as picture:
+        assert picture.width > 8 * 5
+    assert "releases/1/samples.png" in content["files"]
+    assert "](samples.png)" in card
+    assert (exported / "serving/models.config").is_file()
+
+
+def test_a_gate_that_refuses_is_a_failure_with_the_reasons_in_a_manifest(workplace, tmp_path):
+    folder, _ = workplace
+    run_directory = str(folder / "runs/mnist-1")
+    with pytest.raises(
+        Failure,
+        match=r"Nothing has been exported .* is -12\.5000 nats on test\. Required: elbo >= -3",
+    ):
+        export.main([run_directory, "--output", str(tmp_path), "--require", "elbo >= -3"])
+    content = json.loads((tmp_path / "releases/refused/manifest.json").read_text())
+    assert (content["published"], content["version"]) == (False, None)
+    assert [gate["passed"] for gate in content["gates"]] == [False]
+    assert content["evaluations"][-1]["elbo"] == -12.5
+    assert [path.name for path in tmp_path.iterdir()] == ["releases"]
+
+
+def test_a_model_that_is_worse_than_the_last_is_refused(workplace, tmp_path):
+    folder, _ = workplace
+    last = {"version": 4, "evaluations": [{**EVALUATION, "elbo": -11.0}]}
+    (tmp_path / "releases" / "4").mkdir(parents=True)
+    (tmp_path / "releases" / "4" / "manifest.json").write_text(json.dumps(last))
+    arguments = [str(folder / "runs/mnist-1"), "--output", str(tmp_path), "--max-regression", "1.4"]
+    with pytest.raises(Failure, match=r"1\.5000 below the -11\.0000 of version 4"):
+        export.main(arguments)
+    with pytest.raises(UsageError, match=r"A requirement is one of elbo"):
+        export.main([*arguments, "--require", "elbo"])
 
 
 @pytest.mark.parametrize(
@@ -190,6 +246,9 @@ def test_a_picture_of_no_image_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+DECODER = pathlib.Path(__file__)  # any file that is there: the decoders below are not read from it
+
+
 class Endless:
     """A decoder that counts what it is asked for, and gives its noise back."""
 
@@ -207,18 +266,22 @@ class Endless:
         return {"mean": rows["eps"], "seeds": rows["seed"]}
 
 
-@pytest.mark.parametrize(
-    ("suffix", "error", "message"),
-    [
-        (".png", UsageError, r"at most \d{5} examples of 28 x 28 pixels\. Received `--num 1000000"),
-        (".npy", Failure, r"would take 3,136,000\.0 GB, and .* GB are free\. Lower `--num`"),
-    ],
-)
-def test_what_no_place_can_hold_is_refused_after_one_chunk(tmp_path, suffix, error, message):
+def test_a_picture_of_more_than_fits_is_refused_after_one_chunk(tmp_path):
     program, num = Endless(), 10**12
     examples = generate.generate(program, "decoder", num, seed=0)
-    with pytest.raises(error, match=message):
-        generate._WRITERS[suffix](examples, tmp_path / f"a{suffix}", num)
+    message = r"at most \d{5} examples of 28 x 28 pixels\. Received `--num 1000000"
+    with pytest.raises(UsageError, match=message):
+        generate._write_png(examples, tmp_path / "a.png", num)
+    assert program.num_calls == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_array_that_no_disk_can_hold_is_refused_after_one_chunk(tmp_path):
+    program, num = Endless(), 10**12
+    given = argparse.Namespace(num=num, seed=0, what="mean")
+    message = r"would take 3,136,000\.0 GB, and .* GB are free\. Lower `--num`"
+    with pytest.raises(Failure, match=message):
+        generate._write_table(program, DECODER, tmp_path / "a.npy", given)
     assert program.num_calls == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -226,27 +289,74 @@ def test_what_no_place_can_hold_is_refused_after_one_chunk(tmp_path, suffix, err
 @pytest.mark.parametrize("what", ["mean", "seeds"])
 def test_the_noise_of_chunks_is_that_of_one_draw(tmp_path, what):
     num = 2 * generate._CHUNK + 3
-    path = tmp_path / "a.npy"
-    generate._write_npy(generate.generate(Endless(), "decoder", num, 5, what), path, num)
+    given = argparse.Namespace(num=num, seed=5, what=what)
+    generate._write_table(Endless(), DECODER, tmp_path / "a.npy", given)
     rng = np.random.Generator(np.random.Philox(5))
     expected = {
         "mean": lambda: rng.standard_normal((num, 28, 28), dtype=np.float32),
         "seeds": lambda: rng.integers(-(2**31), 2**31, (num, 2), dtype=np.int32),
     }
     np.save(tmp_path / "whole.npy", expected[what]())
-    assert path.read_bytes() == (tmp_path / "whole.npy").read_bytes()
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
 
 
-def test_an_array_is_written_chunk_by_chunk_and_whole_or_not_at_all(tmp_path):
-    def chunks():
-        yield np.zeros([2, 3], np.float32)
-        assert [path.suffix for path in tmp_path.iterdir()] == [".tmp"]
-        yield np.ones([1, 3], np.float32)
+class Stopped(Endless):
+    """A decoder that is interrupted in its third call."""
+
+    def run(self, endpoint, rows):
+        if self.num_calls == 2:
+            raise KeyboardInterrupt
+        return super().run(endpoint, rows)
+
+
+def test_a_stopped_run_goes_on_where_it_was(tmp_path):
+    num = 3 * generate._CHUNK + 3
+    given = argparse.Namespace(num=num, seed=5, what="mean")
+    path = tmp_path / "a.npz"
+    with pytest.raises(
+        KeyboardInterrupt, match=r"after 512 of 771 examples\. The same command goes"
+    ):
+        generate._write_table(Stopped(), DECODER, path, given)
+    assert not path.exists()
+    with (tmp_path / ".a.npz.partial" / "mean.npy").open("ab") as file:
+        file.write(b"half a row")
+    rest = Endless()
+    generate._write_table(rest, DECODER, path, given)
+    assert rest.num_calls == 2
+    rng = np.random.Generator(np.random.Philox(5))
+    with np.load(path) as arrays:
+        expected = rng.standard_normal((num, 28, 28), dtype=np.float32)
+        np.testing.assert_array_equal(arrays["mean"], expected)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_rows_that_are_all_there_are_not_made_again(tmp_path, monkeypatch):
+    def interrupt(*arguments):
         raise KeyboardInterrupt
 
+    given = argparse.Namespace(num=2 * generate._CHUNK, seed=5, what="mean")
+    path = tmp_path / "a.npz"
+    with monkeypatch.context() as patch:
+        patch.setitem(bulk._WRITERS, ".npz", interrupt)
+        with pytest.raises(KeyboardInterrupt, match="after 512 of 512 examples"):
+            generate._write_table(Endless(), DECODER, path, given)
+    program = Endless()
+    generate._write_table(program, DECODER, path, given)
+    assert program.num_calls == 0
+    assert np.load(path)["mean"].shape == (512, 28, 28)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_what_another_command_left_is_not_gone_on_with(tmp_path):
+    num = 3 * generate._CHUNK
+    path = tmp_path / "a.npz"
+    given = argparse.Namespace(num=num, seed=5, what="mean")
     with pytest.raises(KeyboardInterrupt):
-        generate._write_npy(chunks(), tmp_path / "a.npy", 4)
-    assert list(tmp_path.iterdir()) == []
+        generate._write_table(Stopped(), DECODER, path, given)
+    other = argparse.Namespace(num=num, seed=6, what="mean")
+    program = Endless()
+    generate._write_table(program, DECODER, path, other)
+    assert program.num_calls == 3
 
 
 def test_a_damaged_export_is_a_failure_with_one_message(exported, tmp_path):
@@ -275,7 +385,7 @@ def test_a_damaged_saved_model_is_a_failure(exported, tmp_path):
 def test_an_export_that_fails_its_proof_is_a_failure(workplace, tmp_path, monkeypatch):
     folder, _ = workplace
 
-    def refuse(*arguments):
+    def refuse(*arguments, **conditions):
         raise ExportError("Signature `generate` of the decoder (litert), batch 1: it fails.")
 
     monkeypatch.setattr(publication, "export", refuse)

@@ -75,6 +75,11 @@ def test_a_run_ends_with_exports_that_generate(finished):
         "encoder.tflite",
         "decoder.tflite",
     }
+    release = json.loads((exported / "releases/1/manifest.json").read_text())
+    (evaluation,) = json.loads((run / "evaluation.json").read_text())["evaluations"]
+    assert release["evaluations"] == [evaluation]
+    assert release["dataset"]["fingerprint"] == evaluation["protocol"]["fingerprint"]
+    assert release["options"]["latent_size"] == 2
     output = run.parent / "samples.npy"
     process = program("generate", exported, "--num", 3, "--output", output, cwd=run.parent)
     assert process.returncode == 0, process.stderr
@@ -222,7 +227,9 @@ def test_another_evaluation_is_added_and_the_same_one_replaced(finished, capsys)
     assert "log-likelihood, 20 samples" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "export", "generate", "plot"])
+@pytest.mark.parametrize(
+    "name", ["train", "evaluate", "export", "generate", "plot", "encode", "check_serving"]
+)
 def test_help_answers_without_tensorflow(name, tmp_path):
     code = (
         f"import sys; sys.argv = ['{name}', '--help']; import runpy\n"
@@ -380,8 +387,15 @@ def test_ctrl_c_while_results_are_written_says_how_to_go_on(tmp_path, monkeypatc
     assert not list((tmp_path / "run").glob(".*"))
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
-    train.main(["--resume", "--run", "run", "--no-export"])
+    # A gate that refuses the export ends with a failure, and the run is finished all the same.
+    arguments = ["--resume", "--run", "run", "--export", "exported", "--require", "elbo >= 0"]
+    with pytest.raises(cli.Failure, match=r"Nothing has been exported .* Required: elbo >= 0\."):
+        train.main(arguments)
     assert (tmp_path / "run" / "evaluation.json").is_file()
+    assert (tmp_path / "run" / "figures" / "samples.png").is_file()
+    refusal = json.loads((tmp_path / "exported/releases/refused/manifest.json").read_text())
+    assert [gate["passed"] for gate in refusal["gates"]] == [False]
+    assert not (tmp_path / "exported" / "encoder").exists()
 
 
 def test_errors_of_a_program_are_one_line_and_a_status(tmp_path):

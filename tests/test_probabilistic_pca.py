@@ -56,7 +56,9 @@ def test_the_fit_is_the_maximum(x):
 
 @pytest.mark.parametrize("latent_size", [0, SIZE])
 def test_a_number_of_latents_that_leaves_nothing_over_is_refused(x, latent_size):
-    with pytest.raises(ValueError, match=f"it has fewer latents. Received latent_size={latent_size}"):
+    with pytest.raises(
+        ValueError, match=f"it has fewer latents. Received latent_size={latent_size}"
+    ):
         ppca.fit([x], latent_size)
 
 

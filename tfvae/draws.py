@@ -53,7 +53,8 @@ def choose(probabilities, u):
         index: int32 `[batch]`.
 
     Examples:
-        >>> choose(tf.constant([0.2, 0.5, 0.3]), tf.constant([0.1, 0.2, 0.69, 0.99])).numpy().tolist()
+        >>> probabilities, u = [0.2, 0.5, 0.3], [0.1, 0.2, 0.69, 0.99]
+        >>> choose(tf.constant(probabilities), tf.constant(u)).numpy().tolist()
         [0, 1, 1, 2]
     """
     ends = tf.cumsum(probabilities)[:-1]  # the last one is 1, which u never reaches

@@ -1,4 +1,4 @@
-"""Two stochastic layers in one vector: a part of the noise becomes codes that depend on the rest."""
+"""Two stochastic layers in one vector: codes of the one that depend on those of the other."""
 
 import tensorflow as tf
 import tensorflow_probability as tfp

@@ -59,3 +59,26 @@ def test_a_posterior_agrees_in_eager_graph_and_xla(spec):
     for value, expected in zip(compiled, everything(params, seeds), strict=True):
         # As above, through a network and exponentials of its outputs.
         np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("spec", [s for s in cases.posteriors() if s not in cases.likelihoods()])
+def test_the_gradient_of_a_density_compiles_in_a_loop_over_batches_of_any_size(spec):
+    layer = cases.build("distribution_layers", spec, 2)
+
+    def gradient(params, z):
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            log_prob = layer(params).log_prob(z)  # of codes that it has not drawn
+        return tape.gradient(log_prob, z)
+
+    any_size = [tf.TensorSpec([None, *layer.params_shape]), tf.TensorSpec([None, 2])]
+
+    @tf.function(jit_compile=True, input_signature=any_size)
+    def last(params, z):  # as the steps of a block, of batches that may differ in size
+        body = lambda step, _: (step + 1, gradient(params, z))  # noqa: E731
+        return tf.while_loop(lambda step, _: step < 2, body, (0, tf.zeros_like(z)))[1]
+
+    params = tf.constant(cases.params_of(layer, 3))
+    z = tf.constant(np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32))
+    # Through exponentials of a network's outputs, twice.
+    np.testing.assert_allclose(last(params, z), gradient(params, z), rtol=1e-4, atol=1e-4)

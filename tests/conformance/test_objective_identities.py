@@ -1,5 +1,7 @@
 """Where objectives meet, the gradients that differ in their noise alone, and refusals."""
 
+import itertools
+
 import cases
 import numpy as np
 import pytest
@@ -73,7 +75,7 @@ def test_more_samples_tighten_the_bound_and_several_bounds_lie_between(linear_ga
         )
     }
     values = list(bounds.values())
-    for lower, higher in zip(values, values[1:], strict=False):
+    for lower, higher in itertools.pairwise(values):
         difference = higher - lower
         assert difference.mean() > 5 * difference.std() / len(difference) ** 0.5
     assert values[-1].mean() < linear_gaussian.log_prob.mean()
@@ -140,7 +142,9 @@ def test_the_total_correlation_is_that_of_the_mixture_over_the_batch(vae, x):
     log_q_i = scipy.special.logsumexp(each, axis=1) - np.log(len(x))
     expected = log_q - log_q_i.sum(axis=-1)
     correlation = found.metrics["total_correlation"]
-    np.testing.assert_allclose(correlation, expected, rtol=1e-4, atol=1e-5)  # logarithms that cancel
+    np.testing.assert_allclose(
+        correlation, expected, rtol=1e-4, atol=1e-5
+    )  # logarithms that cancel
     np.testing.assert_allclose(found.bound, found.metrics["elbo"] - 2 * correlation, rtol=1e-6)
 
 

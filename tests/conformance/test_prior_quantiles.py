@@ -11,9 +11,7 @@ LATENTS = 2
 
 
 WITH_QUANTILES = [
-    spec
-    for spec in cases.specs("priors")
-    if cases.build("priors", spec).has_quantiles
+    spec for spec in cases.specs("priors") if cases.build("priors", spec).has_quantiles
 ]
 
 

@@ -43,9 +43,7 @@ class InverseAutoregressive(EstimatedMoments):
         steps = [_Step(context, step, bool(i % 2)) for i, step in enumerate(weights)]
         super().__init__(
             distribution=tfd.Independent(tfd.Normal(zeros, tf.ones_like(loc)), 1),
-            bijector=tfb.Chain(
-                [*reversed(steps), tfb.Shift(loc), tfb.Scale(log_scale=log_scale)]
-            ),
+            bijector=tfb.Chain([*reversed(steps), tfb.Shift(loc), tfb.Scale(log_scale=log_scale)]),
             parameters=parameters,
             name=name,
         )
@@ -77,37 +75,55 @@ class _Step(tfb.Bijector):  # type: ignore[name-defined]
         return tf.reduce_sum(self._gate_and_shift(x)[0], axis=-1)
 
     def _inverse(self, y):
-        """Recovers the latents one after the other: each follows from those before it."""
+        """Recovers the latents one after the other: each follows from those before it.
+
+        The hidden units take up a latent as soon as it is known and give the numbers of the next
+        one, so that all steps together cost one pass of the network. They are written out and no
+        loop: XLA has no gradient of a loop within a loop over batches of any size.
+        """
         size = y.shape[-1]
-        order = np.arange(size)[::-1] if self._backwards else np.arange(size)
-
-        def recover(index, x):
-            log_gate, shift = self._gate_and_shift(x)
+        into_hidden, into_gate, into_shift = self._kernels(size)
+        weights = self._weights
+        reached = self._from_context()
+        found = {}
+        for i in reversed(range(size)) if self._backwards else range(size):
+            hidden = tf.nn.elu(reached)
+            log_gate = self._log_gate(
+                tf.tensordot(hidden, into_gate[:, i], 1) + weights["gate_bias"][i]
+            )
+            shift = tf.tensordot(hidden, into_shift[:, i], 1) + weights["shift_bias"][i]
             gate = tf.exp(log_gate)
-            at = tf.one_hot(tf.gather(order, index), size)
-            return index + 1, x + at * ((y - (1 - gate) * shift) / gate - x)
-
-        # As large as y and the context together, so that the loop keeps one shape.
-        start = tf.zeros_like(y + self._context[..., :1])
-        bound = (tf.constant(0), start)
-        return tf.while_loop(lambda *_: True, recover, bound, maximum_iterations=size)[1]
+            found[i] = (y[..., i] - (1 - gate) * shift) / gate
+            reached += found[i][..., tf.newaxis] * into_hidden[i]
+        return tf.stack([found[i] for i in range(size)], axis=-1)
 
     def _inverse_log_det_jacobian(self, y):
         return -self._forward_log_det_jacobian(self._inverse(y))
 
     def _gate_and_shift(self, x):
         """Returns the logarithm of the gates and the shifts, each like x."""
+        into_hidden, into_gate, into_shift = self._kernels(x.shape[-1])
+        hidden = tf.nn.elu(tf.tensordot(x, into_hidden, 1) + self._from_context())
+        log_gate = self._log_gate(tf.tensordot(hidden, into_gate, 1) + self._weights["gate_bias"])
+        return log_gate, tf.tensordot(hidden, into_shift, 1) + self._weights["shift_bias"]
+
+    def _kernels(self, size):
+        """Returns the kernels, zero where there is no weight."""
         weights = self._weights
-        inward, outward = _masks(x.shape[-1], weights["hidden_bias"].shape[-1], self._backwards)
-        hidden = tf.nn.elu(
-            tf.tensordot(x, inward * weights["into_hidden"], 1)
-            + tf.tensordot(self._context, weights["from_context"], 1)
-            + weights["hidden_bias"]
+        inward, outward = _masks(size, weights["hidden_bias"].shape[-1], self._backwards)
+        return (
+            inward * weights["into_hidden"],
+            outward * weights["into_gate"],
+            outward * weights["into_shift"],
         )
-        gate = tf.tensordot(hidden, outward * weights["into_gate"], 1)
-        shift = tf.tensordot(hidden, outward * weights["into_shift"], 1)
-        log_gate = tf.math.log_sigmoid(gate + weights["gate_bias"] + _OPEN)
-        return log_gate, shift + weights["shift_bias"]
+
+    def _from_context(self):
+        """Returns what the hidden units know of x: `[*batch, hidden]`."""
+        known = tf.tensordot(self._context, self._weights["from_context"], 1)
+        return known + self._weights["hidden_bias"]
+
+    def _log_gate(self, raw):
+        return tf.math.log_sigmoid(raw + _OPEN)
 
 
 def _masks(size, hidden, backwards):

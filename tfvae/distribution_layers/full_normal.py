@@ -105,6 +105,10 @@ class FullNormal(tfd.TransformedDistribution):  # type: ignore[name-defined]
         one, two = properties(event_ndims=1), properties(event_ndims=2)
         return {"loc": one, "tril": two, "log_diagonal": one}
 
+    def marginals(self):
+        """Returns the distribution of each element by itself, batch shape `[*batch, n]`."""
+        return tfd.Normal(self.mean(), self.stddev())
+
     def _mean(self):
         return tf.identity(self.loc)
 

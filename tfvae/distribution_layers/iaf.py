@@ -12,14 +12,16 @@ class IAFLayer(DistributionLayer, name="iaf"):
     """Reads a tensor as a Gaussian that an inverse autoregressive flow bends.
 
         z_0 = loc + scale * eps
-        z_t = gate_t z_(t-1) + (1 - gate_t) shift_t,  (gate_t, shift_t) = network_t(z_(t-1), context)
+        z_t = gate_t z_(t-1) + (1 - gate_t) shift_t
+        (gate_t, shift_t) = network_t(z_(t-1), context)
         log q(z_T|x) = log N(eps) - sum_i(log scale_i + sum_t log gate_ti)
 
-    The numbers for a latent follow from those before it, so a draw and its density cost one pass
-    of each network; the order turns round from step to step. The density of a code that it hasn't
-    drawn itself costs one pass for each latent. It has no mean and standard deviation in closed
-    form: those that it gives, also in exports, are of 64 draws and their mirror images, from
-    noise that is the same for every x.
+    The numbers for a latent follow from those before it, so a draw and its density take one pass of
+    each network; the order turns round from step to step. For the density of a code that it hasn't
+    drawn itself the latents are recovered one after the other: right for `dreg`, `stl` and the
+    prior `vampprior`, but long to compile where there are many. It has no mean and standard
+    deviation in closed form: those that it gives, also in exports, are of 64 draws and their mirror
+    images, from noise that is the same for every x.
 
     A posterior only.
 

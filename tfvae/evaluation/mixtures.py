@@ -25,7 +25,7 @@ class Mixture:
 
     Examples:
         >>> model = Mixture(np.array([0.5, 0.5]), np.array([[0.0], [2.0]]), np.ones([2, 1]))
-        >>> model.responsibilities(np.array([[1.0]])).tolist()
+        >>> model.responsibilities(np.array([[1.0]])).round(6).tolist()
         [[0.5, 0.5]]
     """
 

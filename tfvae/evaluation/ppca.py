@@ -80,7 +80,7 @@ def fit(batches, latent_size):
 
 def _moments(batches):
     """Returns the mean `[size]` and the covariance `[size, size]` of all examples."""
-    num, total, products = 0, 0.0, 0.0
+    num, total, products = 0, np.zeros(()), np.zeros(())
     for batch in batches:
         x = np.reshape(batch, (len(batch), -1)).astype(np.float64)
         num += len(x)

@@ -27,6 +27,37 @@ def endpoints(vae, noise):
     return {"seed": _from_seeds, "eps": _from_noise}[noise](vae)
 
 
+def weights(vae):
+    """Returns the values of the variables of each part.
+
+    Args:
+        vae: The model.
+
+    Returns:
+        Dict of part to a list of arrays.
+    """
+    encoder = (vae.encoder, vae.posterior_layer)
+    decoder = (vae.decoder, vae.likelihood_layer, vae.prior_layer)
+    # A prior that is made of posteriors takes the encoder along.
+    parts = {"encoder": encoder, "decoder": decoder + (encoder if _asks_posterior(vae) else ())}
+    return {
+        part: [variable.numpy() for layer in layers for variable in layer.variables]
+        for part, layers in parts.items()
+    }
+
+
+def _asks_posterior(vae):
+    """Says whether the prior is made of posteriors."""
+    asked = []
+
+    def posterior_of(x):
+        asked.append(x)
+        return vae.posterior(x)
+
+    vae.prior_layer.distribution(posterior_of)
+    return bool(asked)
+
+
 def _from_seeds(vae):
     def sample_posterior(x, seed):
         return _float32(z=vae.posterior_layer.sample(vae.encode(_example(vae, x)), seed))

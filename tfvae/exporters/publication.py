@@ -1,13 +1,17 @@
 """Publishing a trained model: write every format, prove it, move it into place."""
 
+import contextlib
 import dataclasses
 import pathlib
 
 from tfvae import components
-from tfvae.exporters import endpoints
+from tfvae.exporters import contract, endpoints, manifest
 from tfvae.exporters.base import FORMATS, Exporter
 from tfvae.exporters.fresh import Fresh
-from tfvae.exporters.staging import Staging
+from tfvae.exporters.materials import Materials
+from tfvae.exporters.release import Release
+from tfvae.exporters.serving_kit import labels
+from tfvae.exporters.staging import Staging, prune
 from tfvae.exporters.verification import Verification
 
 
@@ -25,24 +29,36 @@ class Publication:
     version: int
     paths: dict
 
+    @property
+    def release(self):
+        """Directory of the manifest, the model card and the golden requests."""
+        return self.directory / manifest.FOLDER / str(self.version)
 
-def export(vae, directory, formats=FORMATS):
+
+def export(vae, directory, formats=FORMATS, *, provenance=None, gates=(), keep=None):
     """Publishes a trained model as a new version: an encoder and a decoder that run alone.
 
-    Every signature of every format is run in a fresh process first and compared with the model.
-    Only then the parts appear, all with the same version, one above the highest there is. What
-    is served, and what other publishers do in the same directory, is never disturbed.
+    Every file is read for defects and every signature of every format is run in fresh processes
+    first, by each of the format's loaders, and compared with the model. Only then the parts
+    appear, all with the same version, one above the highest there is, with a manifest, a model
+    card and golden requests. What is served, and what other publishers do in the same directory,
+    is never disturbed.
 
     Args:
         vae: A `VAE`.
         directory: Where to publish, such as "exported/mnist".
         formats: Specs of exporters.
+        provenance: A `Provenance`, for the manifest and the model card.
+        gates: Each a `Gate`: conditions, without which nothing is published.
+        keep: How many versions to keep; older ones are removed, but for those that a label of
+            the serving configuration names. None keeps all.
 
     Returns:
         A `Publication`.
 
     Raises:
-        ExportError: If a format can't be written, or computes something else than the model.
+        ExportError: If a format can't be written, computes something else than the model, or a
+            gate refuses.
         OSError: If the directory can't be written.
 
     Examples:
@@ -52,17 +68,66 @@ def export(vae, directory, formats=FORMATS):
         ```
     """
     exporters = _build(formats)
-    with Staging(directory) as staging, Fresh("tensorflow") as tensorflow, Fresh() as bare:
+    if keep is not None and (type(keep) is not int or keep < 1):
+        raise ValueError(
+            f"`keep` is how many versions stay, the new one among them: an int of at least 1, or "
+            f"None for all. Received {keep!r}."
+        )
+    release = Release(vae, provenance or manifest.Provenance(), gates, directory)
+    release.check()
+    with Staging(directory) as staging, _Processes() as processes:
+        weights = endpoints.weights(vae)
+        materials = Materials(
+            vae=vae,
+            tensorflow=processes.tensorflow,
+            name=staging.root.resolve().name,
+            described=contract.describe(vae),
+            examples=release.provenance.examples,
+        )
         proofs = []
         for exporter in exporters:
-            wanted = endpoints.endpoints(vae, exporter.noise)
-            paths = exporter.write(wanted, staging.directory, tensorflow)
-            process = tensorflow if exporter.needs_tensorflow else bare
-            # It goes on while the next format is written.
-            proofs.append(Verification(exporter, wanted, paths, process, staging.directory))
-        for proof in proofs:
-            proof.check()
-        return _published(exporters, staging.root, staging.publish())
+            wanted = exporter.endpoints(vae, endpoints.endpoints(vae, exporter.noise))
+            paths = exporter.write(wanted, staging.directory, materials)
+            of = processes.of(exporter)
+            proof = Verification(exporter, wanted, paths, weights, of, staging.directory)
+            proofs.append((exporter, wanted, paths, proof))  # it goes on while the next is written
+        for exporter, wanted, paths, proof in proofs:
+            answers = proof.check()
+            measured = exporter.assess(paths, wanted, materials, processes.of(exporter))
+            release.add(exporter, wanted, answers, measured)
+
+        def follow_up(root, version):
+            release.accompany(root, version)
+            if keep is not None:
+                prune(root, keep, {v for held in labels(root).values() for v in held})
+
+        version = staging.publish(release.write, follow_up)
+        return _published(exporters, staging.root, version)
+
+
+class _Processes:
+    """The fresh processes of a publication: one with TensorFlow, one for each other runtime."""
+
+    def __enter__(self):
+        self._stack = contextlib.ExitStack()
+        self.tensorflow = self._stack.enter_context(Fresh("tensorflow"))
+        self._others: dict[str, Fresh] = {}
+        return self
+
+    def __exit__(self, *exception):
+        self._stack.close()
+
+    def of(self, exporter):
+        """Returns the function that gives a runtime of a format its process."""
+
+        def process_of(runtime):
+            if runtime == exporter.runtime and exporter.needs_tensorflow:
+                return self.tensorflow
+            if runtime not in self._others:
+                self._others[runtime] = self._stack.enter_context(Fresh())
+            return self._others[runtime]
+
+        return process_of
 
 
 def _build(formats):

@@ -15,6 +15,13 @@ class SavedModel(Exporter, name="saved_model"):
     Seeds are int32 `[batch, 2]`, one for each row: the same seed gives the same draw in every
     process, batch and restart. The functions are not compiled by XLA, which TensorFlow Serving
     switches off by default.
+
+    Args:
+        input: 'uint8' adds signatures for images of bytes, `encode_image` (image -> mean, stddev)
+            and `decode_image` (z -> image), with pixels / 255 in the graph.
+
+    Raises:
+        ValueError: If `input` is another.
     """
 
     noise = "seed"
@@ -24,8 +31,38 @@ class SavedModel(Exporter, name="saved_model"):
     }
     runtime = "saved_model"
     needs_tensorflow = True
+    other_runtimes = ("c_api",)
+    beside = ("serving",)
 
-    def _write(self, endpoints, paths, tensorflow):
-        del tensorflow  # written where the model is
+    def __init__(self, *, input="float32"):  # noqa: A002 - the name of the option
+        if input not in ("float32", "uint8"):
+            raise ValueError(
+                f"`input` of `saved_model` is 'float32' or 'uint8'. Received {input!r}. Write "
+                f"`saved_model(input='uint8')` for images of bytes."
+            )
+        self._images = input == "uint8"
+
+    def _endpoints(self, vae, endpoints):
+        if not self._images:
+            return endpoints
+        from tfvae.exporters import pixels
+
+        return pixels.with_images(vae, endpoints)
+
+    def _write(self, endpoints, paths, materials):
+        del materials  # written where the model is
+        from tfvae.exporters import warmup
+
         for part, path in paths.items():
             write_saved_model(endpoints[part], path)
+            warmup.write(part, endpoints[part], path)
+
+    def _inspect(self, path, endpoints, weights, foreign):
+        from tfvae.exporters import graphs
+
+        return graphs.problems(path, endpoints, weights, foreign)
+
+    def _accompany(self, root, version, requests):
+        from tfvae.exporters import serving_kit
+
+        serving_kit.write(root, version, tuple(self.layout), requests)

@@ -7,7 +7,8 @@
 A server loads any folder whose name is an integer as soon as it is there, so a version is
 prepared under other names, on the same file system, and moved whole. Locks belong to processes:
 what a killed publisher leaves holds no lock, which is how the next one knows it as dead. It
-finishes what was decided and removes the rest.
+finishes what was decided and removes the rest. There is no stale lock to recover: the system
+releases the lock with the process, and the file it is on means nothing by itself.
 """
 
 import contextlib
@@ -56,8 +57,14 @@ class Staging:
             if _decided(self.directory) is None or not any(self.directory.glob("*/new")):
                 shutil.rmtree(self.directory, ignore_errors=True)
 
-    def publish(self):
+    def publish(self, describe=None, follow_up=None):
         """Moves every `FOLDER/new` to `FOLDER/<version>`.
+
+        Args:
+            describe: Function (directory, version) that adds what can be written only when the
+                version is known. If it raises, nothing is published.
+            follow_up: Function (root, version), called after the version has appeared. No other
+                publisher works on the export meanwhile.
 
         Returns:
             The version: one above the highest that the export holds in any folder.
@@ -65,6 +72,9 @@ class Staging:
         _sync(self.directory)
         with _lock(self.root):
             version = _next_version(self.root)
+            if describe is not None:
+                describe(self.directory, version)
+                _sync(self.directory)
             for new in self.directory.glob("*/new"):
                 (self.root / new.parent.name).mkdir(exist_ok=True)
             try:
@@ -77,7 +87,33 @@ class Staging:
                 if not any(self.root.glob(f"*/{version}")):
                     (self.directory / _DECIDED).unlink(missing_ok=True)
                 raise
+            if follow_up is not None:
+                follow_up(self.root, version)
         return version
+
+
+def prune(root, keep, protected=()):
+    """Removes old versions. To be called from `follow_up`, where no other publisher works.
+
+    A version is moved away before its files are removed, so that nobody finds half of it.
+
+    Args:
+        root: `pathlib.Path` of the export.
+        keep: How many of the newest versions stay, at least 1.
+        protected: Versions that stay however old they are.
+
+    Returns:
+        The versions that were removed, from old to new.
+    """
+    there = sorted({version for _, version in _versions(root)})
+    doomed = [version for version in there[:-keep] if version not in protected]
+    if doomed:
+        grave = pathlib.Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
+        for folder, version in _versions(root):
+            if version in doomed:
+                (root / folder / str(version)).rename(grave / f"{folder}-{version}")
+        shutil.rmtree(grave, ignore_errors=True)
+    return doomed
 
 
 @contextlib.contextmanager
@@ -130,8 +166,14 @@ def _move(staging, root, version):
 
 
 def _next_version(root):
-    versions = [int(path.name) for path in root.glob("*/*") if path.name.isdecimal()]
-    return max(versions, default=0) + 1
+    return max((version for _, version in _versions(root)), default=0) + 1
+
+
+def _versions(root):
+    """Returns every version of every part, as (name of the folder, number)."""
+    folders = [entry for entry in os.scandir(root) if entry.is_dir()]
+    names = [(folder.name, name) for folder in folders for name in os.listdir(folder)]
+    return [(folder, int(name)) for folder, name in names if name.isdecimal()]
 
 
 def _sync(directory):

@@ -1,7 +1,9 @@
 """Proof that exported files compute what the model computes, before anything is published.
 
-Every signature is run in a fresh process that can import neither this project nor Keras nor
-TensorFlow Probability, at two batch sizes, and compared with the model's own values.
+First the files are read: operations, types, shapes and weights are what they should be. Then every
+signature is run in fresh processes that can import neither this project nor Keras nor TensorFlow
+Probability, by every loader that the format has, at two batch sizes, and compared with the model's
+own values.
 """
 
 import pathlib
@@ -9,21 +11,13 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
+from tfvae.exporters import comparison
 from tfvae.exporters.base import ExportError
 
-BATCHES = (1, 3)
-
-# Both sides sum some hundred to thousand float32 products in orders of their own: about 1e-6 of
-# the largest value. A wrong weight, input or seed is off by more than 1e-1 of it. The absolute
-# part is for outputs near zero, whose summands are of order 1.
-_RELATIVE = 1e-4
-_ABSOLUTE = 1e-5
-
-# A draw of a discrete variable flips where the uniform number lies within rounding of its
-# threshold, about one in a million. A draw with another seed differs in more than one in a hundred.
-_FLIPS = 1e-3
+BATCHES = (1, 5)
 
 _RUNTIMES = pathlib.Path(__file__).with_name("runtimes")
+_NOTHING = "Nothing has been published."
 
 
 class Verification:
@@ -33,73 +27,128 @@ class Verification:
         exporter: The `Exporter` that wrote the files.
         endpoints: Dict of part to a tuple of `Endpoint`.
         paths: Dict of part to the path of its files.
-        process: The `Fresh` process to run them in.
+        weights: Dict of part to the arrays of its variables.
+        process_of: Function of a runtime's name that gives the `Fresh` process to run it in.
         folder: An existing folder for the inputs and the answers.
+
+    Raises:
+        ExportError: If what the files hold is wrong already; they are not run then.
     """
 
-    def __init__(self, exporter, endpoints, paths, process, folder):
-        self._format = exporter.member_name
+    def __init__(self, exporter, endpoints, paths, weights, process_of, folder):
+        self._exporter = exporter
+        problems = [
+            f"The {part} ({exporter.member_name}). {problem}"
+            for part, path in paths.items()
+            for problem in exporter.inspect(
+                path, endpoints[part], weights[part], _others(weights, part)
+            )
+        ]
+        if problems:
+            raise ExportError(f"The exported files are not fit to serve. {_first(problems)}")
         self._cases = _cases(endpoints)
-        self._answers = pathlib.Path(folder, f"{self._format}_answers.npz")
-        inputs = pathlib.Path(folder, f"{self._format}_inputs.npz")
+        inputs = pathlib.Path(folder, f"{exporter.member_name}_inputs.npz")
         np.savez(inputs, **_flat({case: given for case, (_, given) in self._cases.items()}))
-        runtime = _RUNTIMES / f"{exporter.runtime}.py"
         files = {part: str(path) for part, path in paths.items()}
-        self._wait = process.run("replay", [str(runtime), str(inputs), str(self._answers), files])
+        self._runs = {}
+        for runtime in (exporter.runtime, *exporter.other_runtimes):
+            answers = inputs.with_name(f"{exporter.member_name}_{runtime}_answers.npz")
+            request = [str(_RUNTIMES / f"{runtime}.py"), str(inputs), str(answers), files]
+            self._runs[runtime] = answers, process_of(runtime).run("replay", request)
 
     def check(self):
         """Compares the files with the model.
+
+        Returns:
+            The golden requests of the format: a list of (part, signature, inputs, outputs) with
+            a few rows each, and the model's own answers.
 
         Raises:
             ExportError: If a signature fails, is missing, or gives other values.
         """
         expected = {case: _run(*call) for case, call in self._cases.items()}
-        self._wait()
-        with np.load(self._answers) as answers:
-            wrong = [*self._unexpected(answers), *self._differences(expected, answers)]
-        if wrong:
-            more = f" {len(wrong) - 1} more like it." if len(wrong) > 1 else ""
-            raise ExportError(
-                f"The exported files don't compute what the model computes. {wrong[0]}{more} "
-                f"Nothing has been published."
-            )
+        for runtime, (answers, wait) in self._runs.items():
+            wait()
+            label = self._exporter.member_name
+            if runtime != self._exporter.runtime:
+                label = f"{label}, by {runtime}"
+            with np.load(answers) as given:
+                wrong = [*self._unexpected(label, given), *_differences(label, expected, given)]
+            if wrong:
+                raise ExportError(
+                    f"The exported files don't compute what the model computes. {_first(wrong)}"
+                )
+        return self._golden(expected)
 
-    def _unexpected(self, answers):
+    def _unexpected(self, label, answers):
         """Yields a message for each part whose signatures are not those that were asked for."""
         for part in dict.fromkeys(case.split("/")[0] for case in self._cases):
             wanted = {case.split("/")[1] for case in self._cases if case.startswith(f"{part}/")}
             have = set(answers[f"{part}/!signatures"].tolist())
             if have != wanted:
                 yield (
-                    f"The {part} ({self._format}) has the signatures "
+                    f"The {part} ({label}) has the signatures "
                     f"{', '.join(sorted(have))} instead of {', '.join(sorted(wanted))}."
                 )
 
-    def _differences(self, expected, answers):
-        """Yields a message for each case that differs, failures of whole signatures first."""
-        given: dict[str, dict] = {case: {} for case in expected}
-        for key in answers:
-            case, name = key.rsplit("/", 1)
-            if case in given:
-                given[case][name] = answers[key]
-        for case, outputs in given.items():
-            difference = _difference(expected[case], outputs)
-            if difference:
-                part, signature, batch = case.split("/")
-                yield (
-                    f"Signature `{signature}` of the {part} ({self._format}), batch {batch}: "
-                    f"{difference}"
-                )
+    def _golden(self, expected):
+        """Returns the first rows of each signature's largest batch: a row's answer is its own."""
+        num = min(2, *BATCHES[1:])
+        return [
+            (
+                *case.split("/")[:2],
+                {name: array[:num] for name, array in inputs.items()},
+                {name: array[:num] for name, array in expected[case].items()},
+            )
+            for case, (_, inputs) in self._cases.items()
+            if case.endswith(f"/{BATCHES[-1]}")
+        ]
+
+
+def random_inputs(endpoint, batch, rng):
+    """Returns inputs of an endpoint: seeds over all of int32, floats of both signs around zero.
+
+    The noise `u` is uniform on [0, 1).
+
+    Args:
+        endpoint: An `Endpoint`.
+        batch: Number of rows.
+        rng: A NumPy `Generator`.
+
+    Returns:
+        Dict of input name to array `[batch, ...]`.
+    """
+    return {spec.name: _random(rng, spec, batch) for spec in endpoint.inputs}
+
+
+def _first(messages):
+    more = f" {len(messages) - 1} more like it." if len(messages) > 1 else ""
+    return f"{messages[0]}{more} {_NOTHING}"
+
+
+def _others(weights, part):
+    return [array for other, arrays in weights.items() if other != part for array in arrays]
+
+
+def _differences(label, expected, answers):
+    """Yields a message for each case that differs."""
+    given: dict[str, dict] = {case: {} for case in expected}
+    for key in answers:
+        case, name = key.rsplit("/", 1)
+        if case in given:
+            given[case][name] = answers[key]
+    for case, outputs in given.items():
+        difference = comparison.difference(expected[case], outputs)
+        if difference:
+            part, signature, batch = case.split("/")
+            yield f"Signature `{signature}` of the {part} ({label}), batch {batch}: {difference}"
 
 
 def _cases(endpoints):
     """Returns the endpoint and the inputs of each case, "part/signature/batch"."""
     rng = np.random.default_rng(0)
     return {
-        f"{part}/{endpoint.name}/{batch}": (
-            endpoint,
-            {spec.name: _random(rng, spec, batch) for spec in endpoint.inputs},
-        )
+        f"{part}/{endpoint.name}/{batch}": (endpoint, random_inputs(endpoint, batch, rng))
         for part, listed in endpoints.items()
         for endpoint in listed
         for batch in BATCHES
@@ -107,11 +156,13 @@ def _cases(endpoints):
 
 
 def _random(rng, spec, batch):
-    """Returns an input: seeds over all of int32, floats of both signs around zero."""
     shape = (batch, *spec.shape[1:])
+    if spec.dtype == tf.uint8:
+        return rng.integers(0, 256, shape, dtype=np.uint8)
     if spec.dtype.is_integer:
         return rng.integers(-(2**31), 2**31, shape, dtype=np.int32)
-    return rng.uniform(-1, 1, shape).astype(np.float32)
+    # Few digits: golden requests are written as text. `u` is noise from [0, 1).
+    return np.round(rng.uniform(0 if spec.name == "u" else -1, 0.999, shape), 3).astype(np.float32)
 
 
 def _run(endpoint, inputs):
@@ -123,40 +174,3 @@ def _run(endpoint, inputs):
 
 def _flat(cases):
     return {f"{case}/{name}": a for case, arrays in cases.items() for name, a in arrays.items()}
-
-
-def _difference(expected, given):
-    """Returns what is wrong with the outputs of a case as text, or None."""
-    if "!error" in given:
-        return f"it fails. {given['!error']}"
-    if given.keys() != expected.keys():
-        return f"it gives {', '.join(given) or 'nothing'} instead of {', '.join(expected)}."
-    for name, want in expected.items():
-        wrong = _compare(want, given[name])
-        if wrong:
-            return f"output `{name}` {wrong}"
-    return None
-
-
-def _compare(want, have):
-    """Returns how an output differs from the model's as text, or None where it agrees."""
-    if not np.all(np.isfinite(want)):
-        return "of the model itself holds values that are not finite. Train it again."
-    if have.dtype != want.dtype or have.shape != want.shape:
-        return f"is {have.dtype}{list(have.shape)} instead of {want.dtype}{list(want.shape)}."
-    error = np.abs(have.astype(np.float64) - want)
-    allowed = _ABSOLUTE + _RELATIVE * np.max(np.abs(want), initial=0.0)
-    num_wrong = int(np.sum(~(error <= allowed)))  # NaN counts as wrong
-    if num_wrong <= _num_flips(want):
-        return None
-    relative = np.max(error) / max(np.max(np.abs(want)), np.finfo(np.float32).tiny)
-    return (
-        f"differs in {num_wrong} of {want.size} elements, by at most {np.max(error):.3g} "
-        f"({relative:.2g} of the largest value; {allowed:.2g} is allowed)."
-    )
-
-
-def _num_flips(want):
-    """Returns how many elements of a discrete draw may differ; none of a continuous output."""
-    discrete = np.array_equal(want, np.round(want))
-    return 1 + int(_FLIPS * want.size) if discrete else 0

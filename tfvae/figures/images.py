@@ -3,6 +3,7 @@
 Needs numpy and pillow alone, so that programs which run exports without TensorFlow can use it.
 """
 
+import io
 import math
 import pathlib
 
@@ -76,6 +77,21 @@ def write_png(array, path, *, scale=None):
         ValueError: If the array is no picture or `scale` is below 1.
         OSError: If the file can't be written.
     """
+    content = png_bytes(array, scale=scale)
+    with write_atomically(pathlib.Path(path)) as file:
+        file.write(content)
+
+
+def png_bytes(array, *, scale=None):
+    """Returns the content of the PNG file that `write_png` writes.
+
+    Args:
+        array: As in `write_png`.
+        scale: As in `write_png`.
+
+    Raises:
+        ValueError: If the array is no picture or `scale` is below 1.
+    """
     array = _checked_picture(array)
     scale = readable_scale(array) if scale is None else scale
     if not isinstance(scale, int) or scale < 1:
@@ -83,9 +99,9 @@ def write_png(array, path, *, scale=None):
             f"`scale` counts whole pixels, so it is an int of at least 1. Received {scale!r}. "
             f"Write `write_png(array, path, scale=2)`, or leave it out."
         )
-    image = Image.fromarray(array.repeat(scale, 0).repeat(scale, 1))
-    with write_atomically(pathlib.Path(path)) as file:
-        image.save(file, format="PNG")
+    content = io.BytesIO()
+    Image.fromarray(array.repeat(scale, 0).repeat(scale, 1)).save(content, format="PNG")
+    return content.getvalue()
 
 
 def readable_scale(array):

@@ -48,7 +48,9 @@ class BetaTC(Objective, name="beta_tc"):
 def _total_correlation(posterior, z):
     """Returns log q(z) - sum_i log q(z_i) of codes `[batch, latent]`: `[batch]`, nats."""
     z = z[:, tf.newaxis]  # each code under the posterior of every example
-    log_batch = math.log(z.shape[0]) if z.shape[0] else tf.math.log(tf.cast(tf.shape(z)[0], z.dtype))
+    log_batch = (
+        math.log(z.shape[0]) if z.shape[0] else tf.math.log(tf.cast(tf.shape(z)[0], z.dtype))
+    )
     each = _marginals(posterior).log_prob(z)  # [code, example, latent]
     joint = tf.reduce_logsumexp(posterior.log_prob(z), axis=1) - log_batch
     latents = tf.reduce_logsumexp(each, axis=1) - log_batch

@@ -24,8 +24,8 @@ class DReG(Objective, name="dreg"):
     In expectation it is the gradient of `iwae`. At the exact posterior the gradient for the
     encoder is zero for every draw.
 
-    With the posterior `iaf` it costs one pass of the flow's network for each latent, to take the
-    density of a code as a function of the code alone.
+    With the posterior `iaf` it inverts the flow, one latent after the other, to take the density of
+    a code as a function of the code alone.
 
     Args:
         num_samples: K, codes drawn for each example.

@@ -97,8 +97,8 @@ class Elbo(Objective, name="elbo"):
         terms = kl_terms(posterior, prior)
         if terms is None:
             raise ValueError(
-                f"`free_bits` is counted for each latent, which needs a KL divergence that is a sum "
-                f"over latents: a diagonal Gaussian posterior and prior. Received "
+                f"`free_bits` is counted for each latent, which needs a KL divergence that is a "
+                f"sum over latents: a diagonal Gaussian posterior and prior. Received "
                 f"{_names(posterior, prior)}. Choose `--posterior normal --prior standard_normal`, "
                 f"or leave `free_bits` out."
             )

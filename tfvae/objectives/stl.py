@@ -16,8 +16,8 @@ class STL(Objective, name="stl"):
 
     The part left out is a score: zero in expectation, but not for one draw.
 
-    With the posterior `iaf` it costs one pass of the flow's network for each latent, to take the
-    density of a code as a function of the code alone.
+    With the posterior `iaf` it inverts the flow, one latent after the other, to take the density of
+    a code as a function of the code alone.
 
     Args:
         num_samples: Codes drawn for each example; the bound is their mean.

@@ -48,9 +48,7 @@ class Coupling(Prior, name="coupling"):
     def _distribution(self, posterior_of):
         del posterior_of
         base = DiagonalNormal(tf.zeros([self.latent_size]), tf.zeros([self.latent_size]))
-        outer = DiagonalNormal(
-            tf.convert_to_tensor(self.loc), tf.convert_to_tensor(self.log_scale)
-        )
+        outer = DiagonalNormal(tf.convert_to_tensor(self.loc), tf.convert_to_tensor(self.log_scale))
         layers = [_Layer(self._mask(i), net) for i, net in enumerate(self.networks)]
         return _Flow(base.distribution, tfb.Chain([outer.bijector, *reversed(layers)]))
 

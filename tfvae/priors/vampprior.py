@@ -54,8 +54,9 @@ class VampPrior(Prior, name="vampprior"):
         return tfd.MixtureSameFamily(tfd.Categorical(tf.zeros([self.num_components])), components)
 
     def _draw(self, noise, posterior_of):
-        last = self.num_components - 1
-        index = tf.minimum(tf.cast(noise["u"] * self.num_components, tf.int32), last)
+        index = tf.cast(noise["u"] * self.num_components, tf.int32)
+        # Another program may give any number for `u`: the nearest component, and no failure.
+        index = tf.clip_by_value(index, 0, self.num_components - 1)
         chosen = self._posterior(posterior_of, tf.gather(self.pseudo_inputs, index))
         return chosen.bijector.forward(noise["eps"])
 

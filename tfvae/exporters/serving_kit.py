@@ -1,0 +1,262 @@
+"""The serving kit of an export: what TensorFlow Serving and KServe need to serve it.
+
+    serving/models.config        both parts, with the labels `stable` and `canary`
+    serving/batching.config      threads that form batches; sizes lie with each version
+    serving/monitoring.config    metrics for Prometheus
+    serving/compose.yaml         one server for both parts
+    serving/kserve/*.yaml        one service for each part
+    serving/requests/*.json      an example request for each signature
+    serving/README.md            the commands
+
+A publication moves `canary` to the new version; `stable` stays where it is until somebody changes
+its number in `models.config`. The other files are written once and left to their owners.
+"""
+
+import importlib.metadata
+import json
+import pathlib
+import re
+
+from tfvae.files import write_atomically
+
+FOLDER = "serving"
+CONFIG = "models.config"
+
+_LABEL = re.compile(
+    r"""version_labels\s*:?\s*\{\s*key\s*:\s*["'](\w+)["'][\s,;]*value\s*:\s*(\d+)"""
+)
+_PINNED = re.compile(r"^\s*versions\s*:\s*(\d+)", re.MULTILINE)
+
+
+def labels(root):
+    """Returns the labels that the serving configuration gives out.
+
+    Args:
+        root: Directory of an export.
+
+    Returns:
+        Dict of label to the set of versions that have it; "" for versions that are served
+        without a label.
+    """
+    try:
+        text = pathlib.Path(root, FOLDER, CONFIG).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    text = re.sub(r"#.*", "", text)
+    found: dict[str, set] = {}
+    for label, version in _LABEL.findall(text):
+        found.setdefault(label, set()).add(int(version))
+    for version in _PINNED.findall(text):
+        found.setdefault("", set()).add(int(version))
+    return found
+
+
+def write(root, version, parts, requests):
+    """Writes the kit, and moves the label `canary` to a version.
+
+    Args:
+        root: `pathlib.Path` of the export.
+        version: The version that has just been published.
+        parts: Names of the folders that hold the versions, such as ("encoder", "decoder").
+        requests: Iterable of golden `Request`, one for each signature.
+    """
+    name = _dns_name(root.resolve().name)
+    image = f"tensorflow/serving:{importlib.metadata.version('tensorflow')}"
+    folder = root / FOLDER
+    for relative, text in {
+        "batching.config": _BATCHING,
+        "monitoring.config": _MONITORING,
+        "compose.yaml": _compose(image),
+        "README.md": _readme(name, image, parts, requests),
+        **{f"kserve/{part}.yaml": _kserve(name, part) for part in parts},
+        **{f"requests/{r.part}-{r.signature}.json": _request(r) for r in requests},
+    }.items():
+        if not (folder / relative).exists():
+            _write(folder / relative, text)
+    _write(folder / CONFIG, models_config(parts, _stable(root, version, parts), version))
+
+
+def models_config(parts, stable, canary):
+    """Returns a `ModelServerConfig` as text.
+
+    Args:
+        parts: Names of the folders that hold the versions.
+        stable: Version that the label `stable` names.
+        canary: Version that the label `canary` names.
+    """
+    models = "".join(_model_config(part, stable, canary) for part in parts)
+    return f"{_CONFIG_HEAD}model_config_list {{\n{models}}}\n"
+
+
+def _model_config(part, stable, canary):
+    served = "".join(f"        versions: {v}\n" for v in sorted({stable, canary}))
+    return f"""\
+  config {{
+    name: "{part}"
+    base_path: "/models/{part}"
+    model_platform: "tensorflow"
+    model_version_policy {{
+      specific {{
+{served}      }}
+    }}
+    version_labels {{ key: "stable" value: {stable} }}
+    version_labels {{ key: "canary" value: {canary} }}
+  }}
+"""
+
+
+def _stable(root, version, parts):
+    """Returns the version that is `stable` now, and still there; else the new one."""
+    held = labels(root).get("stable", set())
+    there = [v for v in held if all((root / part / str(v)).is_dir() for part in parts)]
+    return max(there, default=version)
+
+
+def _write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with write_atomically(path) as file:
+        file.write(text.encode())
+
+
+def _dns_name(name):
+    """Returns a name that Kubernetes takes: lower case letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "model"
+
+
+_CONFIG_HEAD = """\
+# Written by each publication: `canary` is the newest version, `stable` stays where it is. To
+# promote a version, change the numbers of `stable`; a server that polls this file takes it up.
+# A request without a version or label goes to the newest of the two.
+"""
+
+_BATCHING = """\
+# Threads that run batches, for all models together; the sizes lie with each version, in
+# batching_params.pbtxt.
+num_batch_threads { value: 4 }
+max_enqueued_batches { value: 100 }
+"""
+
+_MONITORING = """\
+prometheus_config {
+  enable: true
+  path: "/monitoring/prometheus/metrics"
+}
+"""
+
+_FLAGS = (
+    "--model_config_file=/models/serving/models.config",
+    "--model_config_file_poll_wait_seconds=5",
+    "--allow_version_labels_for_unavailable_models=true",
+    "--enable_batching=true",
+    "--enable_per_model_batching_parameters=true",
+    "--batching_parameters_file=/models/serving/batching.config",
+    "--monitoring_config_file=/models/serving/monitoring.config",
+)
+
+
+def _compose(image):
+    flags = "".join(f"      - {flag}\n" for flag in _FLAGS)
+    return f"""\
+# docker compose -f compose.yaml up
+services:
+  serving:
+    image: {image}
+    restart: unless-stopped
+    ports:
+      - "8500:8500" # gRPC
+      - "8501:8501" # REST, and /monitoring/prometheus/metrics
+    volumes:
+      - ..:/models:ro
+    command:
+{flags}"""
+
+
+def _kserve(name, part):
+    return f"""\
+# kubectl apply -f {part}.yaml, after copying {part}/ to the storage that storageUri names.
+apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata:
+  name: {name}-{part}
+spec:
+  predictor:
+    minReplicas: 1
+    model:
+      modelFormat:
+        name: tensorflow
+      protocolVersion: v1
+      runtimeVersion: {importlib.metadata.version("tensorflow")}
+      storageUri: s3://BUCKET/{name}/{part}
+      resources:
+        requests:
+          cpu: "1"
+          memory: 1Gi
+        limits:
+          memory: 2Gi
+"""
+
+
+def _request(request):
+    """Returns an example request in rows, the body that REST takes."""
+    inputs = {key: [_plain(row) for row in array] for key, array in request.inputs.items()}
+    names, columns = list(inputs), zip(*inputs.values(), strict=True)
+    rows = [dict(zip(names, row, strict=True)) for row in columns]
+    return json.dumps({"signature_name": request.signature, "instances": rows}) + "\n"
+
+
+def _plain(array):
+    if array.ndim:
+        return [_plain(item) for item in array]
+    return float(str(array)) if array.dtype.kind == "f" else int(array)
+
+
+def _readme(name, image, parts, requests):
+    flags = " \\\n      ".join(_FLAGS)
+    curls = "\n".join(
+        f"    curl -s localhost:8501/v1/models/{r.part}:predict -d @requests/{r.part}-"
+        f"{r.signature}.json"
+        for r in requests
+    )
+    states = "\n".join(f"    curl -s localhost:8501/v1/models/{part}" for part in parts)
+    return f"""\
+# Serving {name}
+
+In this folder, with Docker Compose:
+
+    docker compose -f compose.yaml up -d
+
+or by hand, from the folder above:
+
+    docker run --rm -p 8500:8500 -p 8501:8501 -v "$PWD:/models:ro" {image} \\
+      {flags}
+
+Then check what is served: it replays the golden requests of the release and ends with status 0
+or 1.
+
+    python -m pipelines.check_serving .. --url http://localhost:8501
+
+## Requests
+
+Which versions are served, and the types and shapes of their signatures:
+
+{states}
+    curl -s localhost:8501/v1/models/{parts[0]}/metadata
+
+Each signature, two rows:
+
+{curls}
+
+A label or a version stands in the path: `/v1/models/{parts[0]}/labels/stable:predict`,
+`/v1/models/{parts[0]}/versions/1:predict`.
+
+## Releasing
+
+A publication moves the label `canary` to the new version in `models.config`; the server, which
+reads that file every 5 seconds, loads it beside `stable`. To promote it, give `stable` its number.
+`--keep N` of the exporting programs never removes a version that is named there.
+
+## Kubernetes
+
+`kserve/` has one service for each part. Copy the folders of the parts to the storage that
+`storageUri` names, and apply them.
+"""
