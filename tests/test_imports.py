@@ -26,6 +26,8 @@ LEAVES = (
     "tfvae.layered",
     "tfvae.transforms",
     "tfvae.masking",
+    "tfvae.initialization",
+    "tfvae.model_checks",
     "tfvae.evaluation.activity",  # NumPy alone: figures choose the latents they show by it
 )
 MODEL = "tfvae.vae"

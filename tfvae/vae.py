@@ -1,13 +1,11 @@
 """The variational autoencoder: ties the parts together and trains them."""
 
-import contextlib
 import functools
-import random
 
 import keras
 import tensorflow as tf
 
-from tfvae import components, masking, noise, transforms, xla
+from tfvae import components, initialization, masking, model_checks, noise, transforms, xla
 from tfvae.distribution_layers.base import DistributionLayer, check_shape
 from tfvae.engine import Engine, for_keras
 from tfvae.evaluation import importance
@@ -73,13 +71,13 @@ class VAE(keras.Model):
     ):
         super().__init__(**kwargs)
         self.event_shape = check_shape("event_shape", event_shape)
-        self.latent_size = _check_latent_size(latent_size)
-        self.seed = _check_seed(seed)
+        self.latent_size = model_checks.check_latent_size(latent_size)
+        self.seed = model_checks.check_seed(seed)
         self.transform = transforms.revive(transform, self.event_shape)
         self.mask_missing = mask_missing
         self.network = components.build(Network, network)
         self.objective = components.build(Objective, objective)
-        with _initializers_from(seed), _precision(self.dtype_policy):
+        with initialization.initializers_from(seed), initialization.precision(self.dtype_policy):
             self.posterior_layer = components.build(DistributionLayer, posterior, self.latent_size)
             self.likelihood_layer = components.build(
                 DistributionLayer, likelihood, self.event_shape
@@ -87,7 +85,7 @@ class VAE(keras.Model):
             self.prior_layer = components.build(Prior, prior, self.latent_size)
             self.likelihood_layer.bind(self.transform)
             self.prior_layer.build((None, *self.event_shape))
-            self._check_parts()
+            model_checks.check_parts(self)
             self.encoder = self.network.encoder(self.event_shape, self.posterior_layer.params_shape)
             self.decoder = self.network.decoder(
                 self.prior_layer.decoded_size, self.likelihood_layer.params_shape
@@ -382,41 +380,6 @@ class VAE(keras.Model):
 
     # Inside.
 
-    def _check_parts(self):
-        posterior, likelihood = self.posterior_layer, self.likelihood_layer
-        if self.mask_missing:
-            masking.check_independent(likelihood(tf.zeros([1, *likelihood.params_shape])))
-            likelihood.check_missing()
-        if not posterior.reparameterized:
-            raise ValueError(
-                f"The posterior is a bijector of standard normal noise, so that gradients pass "
-                f"through its samples. Received `{posterior.spec}`. Choose another, such as "
-                f"`normal`."
-            )
-        if not likelihood.is_likelihood:
-            raise ValueError(
-                f"`{likelihood.member_name}` is a posterior, a distribution over codes, and no "
-                f"likelihood of examples. Received `{likelihood.spec}`. Choose another, such as "
-                f"`normal`."
-            )
-        if self.prior_layer.weights and not posterior.has_density:
-            raise ValueError(
-                f"The posterior `{posterior.spec}` has no density, so there is no term from which "
-                f"the prior `{self.prior_layer.spec}` could learn. Choose the prior "
-                f"`standard_normal`, or a posterior such as `normal`."
-            )
-        sizes = (
-            ("posterior", posterior.event_shape, (self.latent_size,)),
-            ("likelihood", likelihood.event_shape, self.event_shape),
-            ("prior", (self.prior_layer.latent_size,), (self.latent_size,)),
-        )
-        for name, received, wanted in sizes:
-            if received != wanted:
-                raise ValueError(
-                    f"The {name} of this model is over events of shape {wanted}. Received an "
-                    f"instance for {received}. Give its spec, and the model builds it."
-                )
-
     def _update_means(self, sums, num):
         weight = tf.cast(num, tf.float32)
         for mean in self._means:
@@ -424,72 +387,5 @@ class VAE(keras.Model):
         return {mean.name: for_keras(mean.result()) for mean in self._means}
 
     def _check_examples(self, data, blocks=False):
-        """Returns the examples of a batch or block, or says what is wrong with them."""
-        if isinstance(data, tuple | list):
-            if len(data) != 1:
-                raise ValueError(
-                    f"This VAE has no condition: a data set yields the examples alone. Received "
-                    f"a tuple of {len(data)}. Drop the rest: `dataset.map(lambda x, *_: x)`."
-                )
-            (data,) = data
-        x = tf.convert_to_tensor(data)
-        if x.shape.rank is None:  # Keras has met shapes that have no number of axes in common
-            raise ValueError(_wrong_shape(self.event_shape, "of varying numbers of axes"))
-        prepared_later = blocks and self._prepare is not None
-        if not x.dtype.is_floating and not prepared_later:
-            raise ValueError(
-                f"Examples are floats in the units of the likelihood. Received {x.dtype.name}. "
-                f"Convert them: `x.astype('float32')`, and divide by 255 if they are pixels."
-            )
-        event = tuple(x.shape[-len(self.event_shape) :])
-        axes = len(x.shape) - len(self.event_shape)
-        if event != self.event_shape or axes not in ((1, 2) if blocks else (1,)):
-            raise ValueError(_wrong_shape(self.event_shape, f"of shape {tuple(x.shape)}"))
-        return x if prepared_later else tf.cast(x, tf.float32)
-
-
-def _check_latent_size(latent_size):
-    if type(latent_size) is not int or latent_size < 1:
-        raise ValueError(
-            f"`latent_size` is the length of a code, a positive int such as 20. Received "
-            f"{latent_size!r}."
-        )
-    return latent_size
-
-
-def _check_seed(seed):
-    if type(seed) is not int or not -(2**31) <= seed < 2**31:
-        raise ValueError(f"`seed` is an int of 32 bits, such as 0. Received {seed!r}.")
-    return seed
-
-
-def _wrong_shape(event_shape, received):
-    return (
-        f"Examples of this model have the shape {event_shape}, after the batch axis. Received a "
-        f"batch {received}. Reshape the data, or build the model with another `event_shape`."
-    )
-
-
-@contextlib.contextmanager
-def _precision(policy):
-    """Makes Keras build layers with a dtype policy, and leaves the global one as it was."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-@contextlib.contextmanager
-def _initializers_from(seed):
-    """Makes Keras draw initial weights from `seed`, and leaves Python's generator as it was.
-
-    Keras initializers without a seed of their own draw one from Python's `random`.
-    """
-    state = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(state)
+        as_stored = blocks and self._prepare is not None
+        return model_checks.check_examples(data, self.event_shape, blocks, as_stored)

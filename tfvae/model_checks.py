@@ -1,0 +1,110 @@
+"""What a `VAE` refuses: options, parts that don't fit together, examples of another kind."""
+
+import tensorflow as tf
+
+from tfvae import masking
+
+
+def check_latent_size(latent_size):
+    """Returns the length of a code, or says what is wrong with it."""
+    if type(latent_size) is not int or latent_size < 1:
+        raise ValueError(
+            f"`latent_size` is the length of a code, a positive int such as 20. Received "
+            f"{latent_size!r}."
+        )
+    return latent_size
+
+
+def check_seed(seed):
+    """Returns the seed of a model, or says what is wrong with it."""
+    if type(seed) is not int or not -(2**31) <= seed < 2**31:
+        raise ValueError(f"`seed` is an int of 32 bits, such as 0. Received {seed!r}.")
+    return seed
+
+
+def check_parts(model):
+    """Refuses parts that don't make up a model.
+
+    Args:
+        model: A `VAE` with its layers.
+
+    Raises:
+        ValueError: If they don't.
+    """
+    posterior, likelihood = model.posterior_layer, model.likelihood_layer
+    if model.mask_missing:
+        masking.check_independent(likelihood(tf.zeros([1, *likelihood.params_shape])))
+        likelihood.check_missing()
+    if not posterior.reparameterized:
+        raise ValueError(
+            f"The posterior is a bijector of standard normal noise, so that gradients pass "
+            f"through its samples. Received `{posterior.spec}`. Choose another, such as "
+            f"`normal`."
+        )
+    if not likelihood.is_likelihood:
+        raise ValueError(
+            f"`{likelihood.member_name}` is a posterior, a distribution over codes, and no "
+            f"likelihood of examples. Received `{likelihood.spec}`. Choose another, such as "
+            f"`normal`."
+        )
+    if model.prior_layer.weights and not posterior.has_density:
+        raise ValueError(
+            f"The posterior `{posterior.spec}` has no density, so there is no term from which "
+            f"the prior `{model.prior_layer.spec}` could learn. Choose the prior "
+            f"`standard_normal`, or a posterior such as `normal`."
+        )
+    sizes = (
+        ("posterior", posterior.event_shape, (model.latent_size,)),
+        ("likelihood", likelihood.event_shape, model.event_shape),
+        ("prior", (model.prior_layer.latent_size,), (model.latent_size,)),
+    )
+    for name, received, wanted in sizes:
+        if received != wanted:
+            raise ValueError(
+                f"The {name} of this model is over events of shape {wanted}. Received an "
+                f"instance for {received}. Give its spec, and the model builds it."
+            )
+
+
+def check_examples(data, event_shape, blocks=False, as_stored=False):
+    """Returns the examples of a batch or block, or says what is wrong with them.
+
+    Args:
+        data: Examples `[batch, *event_shape]`, or a tuple of them alone.
+        event_shape: Shape of one example.
+        blocks: Whether `[steps, batch, *event_shape]` will do as well.
+        as_stored: Whether the examples are yet to be prepared, and may have any dtype.
+
+    Returns:
+        Tensor like `data`, float32 unless `as_stored`.
+
+    Raises:
+        ValueError: If the data is of another kind.
+    """
+    if isinstance(data, tuple | list):
+        if len(data) != 1:
+            raise ValueError(
+                f"This VAE has no condition: a data set yields the examples alone. Received "
+                f"a tuple of {len(data)}. Drop the rest: `dataset.map(lambda x, *_: x)`."
+            )
+        (data,) = data
+    x = tf.convert_to_tensor(data)
+    if x.shape.rank is None:  # Keras has met shapes that have no number of axes in common
+        raise ValueError(_wrong_shape(event_shape, "of varying numbers of axes"))
+    if not x.dtype.is_floating and not as_stored:
+        raise ValueError(
+            f"Examples are floats in the units of the likelihood. Received {x.dtype.name}. "
+            f"Convert them: `x.astype('float32')`, and divide by 255 if they are pixels."
+        )
+    event = tuple(x.shape[-len(event_shape) :])
+    axes = len(x.shape) - len(event_shape)
+    if event != event_shape or axes not in ((1, 2) if blocks else (1,)):
+        raise ValueError(_wrong_shape(event_shape, f"of shape {tuple(x.shape)}"))
+    return x if as_stored else tf.cast(x, tf.float32)
+
+
+def _wrong_shape(event_shape, received):
+    return (
+        f"Examples of this model have the shape {event_shape}, after the batch axis. Received a "
+        f"batch {received}. Reshape the data, or build the model with another `event_shape`."
+    )
