@@ -64,8 +64,8 @@ _CHOICES = {
     ),
 }
 
-# What may be other when a run is resumed: where results go, and which devices share the work.
-_HARMLESS = ("export", "strategy")
+# What may be other when a run is resumed: where results go.
+_HARMLESS = ("export",)
 
 _DESCRIPTION = """\
 Train a variational autoencoder; write a run directory, figures and exports.

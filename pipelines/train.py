@@ -174,6 +174,8 @@ def _train_along(vae, dataset, run, options):
 
 
 def _run_training(vae, dataset, run, options):
+    import tensorflow as tf
+
     from tfvae.training.checkpoints import CheckpointError
     from tfvae.training.guard import NotFiniteError
     from tfvae.training.keeper import Stopped
@@ -190,6 +192,12 @@ def _run_training(vae, dataset, run, options):
         ) from None
     except (CheckpointError, NotFiniteError, cluster.ClusterError) as error:
         raise Failure(str(error)) from error
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
+        raise Failure(
+            f"Another of the processes that train together has ended: "
+            f"{str(error).partition(chr(10))[0]} Look at its messages, and go on with "
+            f"`python -m pipelines.train --resume --run {run}` in each."
+        ) from error
 
 
 def _finish(vae, dataset, run, options, export, given):

@@ -14,6 +14,7 @@ from tfvae.evaluation.report import evaluate
 from tfvae.exporters import endpoints
 from tfvae.exporters.base import Exporter
 from tfvae.exporters.fresh import Fresh
+from tfvae.exporters.materials import Materials
 from tfvae.figures import gallery
 
 PLACE = samples.folder()
@@ -65,7 +66,7 @@ def lowered(vae, directory, process, part, signature):
     exporter = components.build(Exporter, "litert")
     listed = endpoints.endpoints(vae, exporter.noise)[part]
     wanted = {part: tuple(endpoint for endpoint in listed if endpoint.name == signature)}
-    return exporter.open(exporter.write(wanted, directory, process)[part])
+    return exporter.open(exporter.write(wanted, directory, Materials(vae, process))[part])
 
 
 @pytest.fixture(scope="module")

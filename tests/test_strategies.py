@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tfvae
 from tfvae import components
 from tfvae.datasets.base import Dataset
 from tfvae.training import cluster, feeding, logs, strategies
@@ -27,6 +28,7 @@ tf.config.set_logical_device_configuration(
 )
 from tfvae.training import loop, strategies
 strategy = strategies.make(name)
+import tfvae
 import tfvae
 from tfvae import components
 from tfvae.datasets.base import Dataset
@@ -167,6 +169,15 @@ def test_a_strategy_without_what_it_needs_is_refused(monkeypatch):
         strategies.make("parameter_server")
     with pytest.raises(cluster.ClusterError, match="`--strategy tpu` needs a TPU"):
         strategies.make("tpu")
+
+
+def test_what_devices_do_not_share_alike_is_refused(monkeypatch):
+    monkeypatch.setattr(strategies, "of", lambda model: TwoReplicas(0))
+    vae = tfvae.VAE((4,), 2, network="mlp(hidden=())", likelihood="optimal_normal")
+    with pytest.raises(cluster.ClusterError, match="`optimal_normal` fits a variance"):
+        strategies.check_model(vae, clip_norm=None)
+    with pytest.raises(cluster.ClusterError, match="Received `--clip-norm 1`"):
+        strategies.check_model(vae, clip_norm=1)
 
 
 def test_a_machine_with_one_device_needs_no_strategy(monkeypatch):

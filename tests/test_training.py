@@ -298,6 +298,46 @@ def test_a_loss_that_is_not_finite_stops_with_its_name_and_step(tmp_path):
     assert (position.epoch, position.step_in_epoch, position.steps) == (0, 3, 3)
 
 
+@tf.custom_gradient
+def _broken_backwards(x):
+    return tf.identity(x), lambda upstream: upstream / tf.zeros_like(upstream)
+
+
+def test_a_gradient_that_is_not_finite_stops_though_the_loss_is_finite(tmp_path, monkeypatch):
+    vae = make()
+    terms = vae.terms
+
+    def broken(x, seed, step=0, training=False):
+        found = terms(x, seed, step, training)
+        bad = tf.cast(step, tf.int32) >= 3
+        bound = tf.where(bad, _broken_backwards(found.bound), found.bound)
+        return dataclasses.replace(found, bound=bound)
+
+    monkeypatch.setattr(vae, "terms", broken)
+    with pytest.raises(keeper.NotFiniteError, match=r"at step 3 .* gradient of .* not finite"):
+        loop.train(vae, make_data(), tmp_path, epochs=2, **NUMBERS)
+    position, _, _ = checkpoints.restore(compiled(make()), tmp_path / "checkpoints")
+    assert (position.step_in_epoch, position.steps) == (3, 3)
+    assert np.isfinite([value for pair in position.means.values() for value in pair]).all()
+
+
+def test_overflows_of_a_scaled_loss_are_left_out_until_the_scale_is_one(tmp_path, monkeypatch):
+    vae = make(dtype="mixed_float16")
+    terms = vae.terms
+
+    def broken(*arguments, **options):
+        found = terms(*arguments, **options)
+        return dataclasses.replace(found, bound=_broken_backwards(found.bound))
+
+    monkeypatch.setattr(vae, "terms", broken)
+    before = vae.get_weights()
+    with pytest.raises(keeper.NotFiniteError, match="gradient of"):
+        loop.train(vae, make_data(), tmp_path, epochs=9, **NUMBERS)
+    assert float(vae.optimizer.dynamic_scale) == 1
+    for weight, expected in zip(vae.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
 def test_a_gradient_that_is_not_finite_is_not_applied():
     vae = make()
     vae.compile(keras.optimizers.SGD(1e30))

@@ -39,13 +39,16 @@ class Engine:
         """Takes a step of the optimizer for each batch of a block.
 
         A step whose loss or gradient isn't finite leaves the weights as they are and ends the
-        block; its loss shows in the sums.
+        block; it isn't in the sums. Where the loss is scaled, a gradient that overflows is left
+        out in silence as long as the scale can fall.
 
         Args:
             xs: `[steps, batch, *event]`; one step and this device's share where several train.
 
         Returns:
-            sums: Over all examples of all devices, by name, and their number.
+            sums: Over all examples of all devices, by name.
+            num: Their number.
+            finite: Whether all went well.
         """
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         if replicas > 1:
@@ -75,31 +78,36 @@ class Engine:
 
         def one(index, _, sums):
             gradients, values = self._gradients(xs[index], self._step(), 0, 1)
-            finite = tf.math.is_finite(values["loss"])
-            finite = tf.logical_and(finite, self._are_finite(gradients))
+            good = _is_finite(gradients)
+            finite = tf.logical_and(tf.math.is_finite(values["loss"]), self._may_go_on(good))
             self._apply(gradients, finite)
-            return index + 1, finite, {name: sums[name] + values[name] for name in sums}
+            return index + tf.cast(finite, tf.int32), finite, _added(sums, values, finite)
 
         zeros = {mean.name: tf.constant(0.0) for mean in self._model.metrics}
-        num, _, sums = tf.while_loop(goes_on, one, (0, True, zeros))
-        return sums, num * tf.shape(xs)[1]
+        num, finite, sums = tf.while_loop(goes_on, one, (0, True, zeros))
+        return sums, num * tf.shape(xs)[1], finite
 
     def _train_share(self, x, replicas):
         """One step on this replica's share of one batch."""
         context = tf.distribute.get_replica_context()
         start = context.replica_id_in_sync_group * tf.shape(x)[0]
         gradients, sums = self._gradient(x, self._step(), start, replicas)
-        damaged = tf.cast(tf.logical_not(self._are_finite(gradients)), tf.float32)
+        damaged = tf.cast(tf.logical_not(_is_finite(gradients)), tf.float32)
         sums, damaged = context.all_reduce("SUM", (sums, damaged))
-        finite = tf.logical_and(tf.math.is_finite(sums["loss"]), tf.equal(damaged, 0.0))
-        self._apply(gradients, finite)
-        return sums, tf.shape(x)[0] * replicas
+        good = tf.equal(damaged, 0.0)
+        finite = tf.logical_and(tf.math.is_finite(sums["loss"]), self._may_go_on(good))
+        # Damaged on one, damaged on all: an optimizer that scales the loss asks the first alone.
+        spoil = tf.where(good, 1.0, float("nan"))
+        self._apply([gradient * tf.cast(spoil, gradient.dtype) for gradient in gradients], finite)
+        zeros = {name: tf.zeros_like(value) for name, value in sums.items()}
+        num = tf.where(finite, tf.shape(x)[0] * replicas, 0)
+        return _added(zeros, sums, finite), num, finite
 
     def _gradients(self, x, step, start, replicas):
         """Returns the gradients of this share of the mean loss, and the sums of the terms."""
         model = self._model
         num = tf.shape(x)[0]
-        x = self._prepared(x, step, start)
+        x = self.prepared(x, step, start)
         seeds = noise.row_seeds(noise.seed_of(model.seed, Stream.TRAIN, step), num, start)
         with tf.GradientTape() as tape:
             terms = self._terms(x, seeds, step, training=True)
@@ -108,16 +116,26 @@ class Engine:
         gradients = tape.gradient(scaled, model.trainable_variables)
         return gradients, _sums(terms)
 
-    def _prepared(self, x, step, start):
+    def prepared(self, x, step, start=0):
+        """Returns the examples that a step of training sees.
+
+        Args:
+            x: `[batch, *event]` as the data set stores them.
+            step: Iterations of the optimizer before it.
+            start: Where this share of the batch begins.
+        """
         if self._prepare is None:
             return x
         seed = noise.seed_of(self._model.seed, Stream.DATA, step)
         return self._prepare(x, noise.row_seeds(seed, tf.shape(x)[0], start))
 
-    def _are_finite(self, gradients):
-        if isinstance(self._model.optimizer, keras.optimizers.LossScaleOptimizer):
-            return tf.constant(True)  # it looks itself, and lowers its scale where they overflow
-        return tf.math.is_finite(tf.linalg.global_norm(gradients))
+    def _may_go_on(self, good):
+        """Says whether training may go on after a gradient that is finite or not."""
+        optimizer = self._model.optimizer
+        if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            return good
+        # It leaves an overflow out by itself and halves its scale. At 1 that can't be the reason.
+        return tf.logical_or(good, optimizer.dynamic_scale > 1)
 
     def _apply(self, gradients, finite):
         """Updates the weights and the state of the optimizer where all is finite."""
@@ -139,6 +157,15 @@ class Engine:
 
 def _sums(terms):
     return {name: tf.reduce_sum(term) for name, term in terms.items()}
+
+
+def _is_finite(gradients):
+    return tf.math.is_finite(tf.linalg.global_norm(gradients))
+
+
+def _added(sums, values, finite):
+    """Returns sums with the values of a step, unless it is a bad one."""
+    return {name: sums[name] + tf.where(finite, values[name], 0.0) for name in sums}
 
 
 def _choose(condition, variables, otherwise):

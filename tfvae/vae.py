@@ -380,11 +380,15 @@ class VAE(keras.Model):
 
     # Inside.
 
-    def _update_means(self, sums, num):
+    def _update_means(self, sums, num, finite=True):
         weight = tf.cast(num, tf.float32)
         for mean in self._means:
-            mean.update_state(sums[mean.name] / weight, sample_weight=weight)
-        return {mean.name: for_keras(mean.result()) for mean in self._means}
+            value = tf.math.divide_no_nan(sums[mean.name], weight)
+            mean.update_state(value, sample_weight=weight)
+        logs = {mean.name: mean.result() for mean in self._means}
+        # A step that was left out shows in what callbacks read, not in the means.
+        logs["loss"] = tf.where(finite, logs["loss"], float("nan"))
+        return {name: for_keras(value) for name, value in logs.items()}
 
     def _check_examples(self, data, blocks=False):
         as_stored = blocks and self._prepare is not None

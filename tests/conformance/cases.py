@@ -394,7 +394,7 @@ class BoundPrior:
         self.prior = build("priors", spec, latent_size)
         self.prior.build((None, *EVENT))
         rng = np.random.default_rng(5)
-        for weight in self.prior.weights:
+        for weight in (w for w in self.prior.weights if 0 not in w.shape):
             # By the root of the number of summands, so that codes stay within a few units.
             scale = 0.3 if len(weight.shape) < 2 else 0.6 / max(1, weight.shape[0]) ** 0.5
             weight.assign_add(rng.normal(scale=scale, size=weight.shape).astype(np.float32))

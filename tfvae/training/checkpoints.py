@@ -44,8 +44,6 @@ class Position:
 def state_of(model):
     """Returns the values of all variables of a model and of its optimizer.
 
-    With several processes all call it, whichever of them writes: running means are added up.
-
     Args:
         model: A compiled and built Keras model.
     """

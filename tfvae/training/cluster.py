@@ -61,7 +61,8 @@ def _from_tf_config(text):
         config = json.loads(text)
         cluster, task = config["cluster"], config["task"]
         kind, index = task["type"], int(task["index"])
-        addresses = [(role, n) for role, hosts in cluster.items() for n in range(len(hosts))]
+        roles = [role for role in ("chief", "worker") if role in cluster]
+        addresses = [(role, n) for role in roles for n in range(len(cluster[role]))]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ClusterError(
             f"TF_CONFIG is JSON such as {{'cluster': {{'worker': ['host:port', ...]}}, 'task': "

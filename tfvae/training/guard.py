@@ -6,11 +6,7 @@ import tensorflow as tf
 
 from tfvae import noise
 from tfvae.noise import Stream
-from tfvae.training import strategies
-
-
-class NotFiniteError(ArithmeticError):
-    """A loss or a gradient that is NaN or infinite."""
+from tfvae.training.keeper import NotFiniteError
 
 
 class FiniteGuard(keras.callbacks.Callback):
@@ -34,19 +30,19 @@ class FiniteGuard(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):  # noqa: D102 - Keras's hook
         del batch
         if not np.isfinite(float(logs["loss"])):
-            step = strategies.number(self.model.optimizer.iterations)
-            self._keeper.save_in_epoch(step % self._feed.steps)
-            raise NotFiniteError(self._diagnosis(step))
+            batch = self._keeper.save_good_steps()
+            position = self._keeper.position
+            raise NotFiniteError(self._diagnosis(position.epoch, batch, position.steps))
 
-    def _diagnosis(self, step):
-        epoch, batch = divmod(step, self._feed.steps)
+    def _diagnosis(self, epoch, batch, step):
         # The data set counts an epoch's short last batch, which several devices leave out.
         start = epoch * self._dataset.steps_per_epoch(self._batch_size) + batch
-        x = next(iter(self._dataset.training(self._batch_size, self._seed, start_step=start)))
+        block = next(iter(self._dataset.blocks(self._batch_size, 1, self._seed, start)))
         model = self.model
+        x = model.engine.prepared(block[0], step)
         seeds = noise.row_seeds(noise.seed_of(model.seed, Stream.TRAIN, step), len(x))
         with tf.GradientTape() as tape:
-            terms = model.terms(x, seeds, step)
+            terms = model.terms(x, seeds, step, training=True)
             loss = -tf.reduce_mean(terms.bound)
         bad = [name for name, term in terms.metrics.items() if not _finite(term)]
         if not bad:
@@ -59,8 +55,9 @@ class FiniteGuard(keras.callbacks.Callback):
             f"Training lost its numbers at step {step} (epoch {epoch + 1}, batch {batch + 1}): "
             f"{', '.join(bad) or 'loss'} not finite. The log-variances of q(z|x) lie between "
             f"{log_variance.min():.3g} and {log_variance.max():.3g}, the data between "
-            f"{np.nanmin(x):.3g} and {np.nanmax(x):.3g}. Lower `--learning-rate`, or add "
-            f"`--clip-norm 1`; the weights of the last good step are in the newest checkpoint."
+            f"{np.nanmin(x):.3g} and {np.nanmax(x):.3g}. Begin another run with a lower "
+            f"`--learning-rate`, or with `--clip-norm 1`; the weights of the last good step are in "
+            f"the newest checkpoint."
         )
 
 

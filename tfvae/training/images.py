@@ -16,17 +16,19 @@ class Images(keras.callbacks.Callback):
     Args:
         dataset: The `Dataset` that is trained on; its validation split is shown.
         curves: The `Curves` that owns the TensorBoard files.
+        epochs: Number of the last epoch.
     """
 
-    def __init__(self, dataset, curves):
+    def __init__(self, dataset, curves, epochs):
         super().__init__()
+        self._epochs = epochs
         self._dataset = dataset
         self._curves = curves
         self._figures = {name: components.build(Figure, name) for name in _FIGURES}
 
     def on_epoch_end(self, epoch, logs=None):  # noqa: D102 - Keras's hook
         del logs
-        epochs = self.params["epochs"]
+        epochs = self._epochs
         if (epoch + 1) % max(1, epochs // _NUM_PICTURES) and epoch + 1 != epochs:
             return
         for name, figure in self._figures.items():

@@ -2,12 +2,17 @@
 
 import contextlib
 import dataclasses
+import math
 import pathlib
 import signal
 
 import keras
 
 from tfvae.training import checkpoints, strategies
+
+
+class NotFiniteError(ArithmeticError):
+    """A loss, a gradient or an ELBO that is NaN or infinite."""
 
 
 class Stopped(Exception):  # noqa: N818 - no error: somebody asked for it
@@ -58,7 +63,7 @@ class Keeper(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):  # noqa: D102 - Keras's hook
         del epoch, logs
         self._calls = self._feed.calls(self.position.step_in_epoch)
-        self._taken = self.position.step_in_epoch
+        self._taken, self._steps = self.position.step_in_epoch, self._iterations()
         for mean in self.model.metrics:  # Keras has just reset them
             if mean.name in self.position.means:
                 total, count = self.position.means[mean.name]
@@ -67,15 +72,21 @@ class Keeper(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):  # noqa: D102 - Keras's hook
         del logs
-        self._taken += self._calls[batch]
+        self._taken, self._steps = self._taken + self._calls[batch], self._iterations()
         # At the end of an epoch, let the epoch end: its checkpoint comes next.
         looks = batch % self._feed.calls_a_look == 0 and batch + 1 < len(self._calls)
         if looks and self._is_asked():
-            self.save_in_epoch(self._taken)
+            self._save_in_epoch(self._taken)
             raise Stopped(self._asked or signal.SIGTERM)
 
     def on_epoch_end(self, epoch, logs=None):  # noqa: D102 - Keras's hook
         elbo = (logs or {}).get("val_elbo", float("-inf"))
+        if math.isnan(elbo):
+            raise NotFiniteError(
+                f"The validation ELBO of epoch {epoch + 1} is NaN, and the loss of training isn't: "
+                f"the model gives an example of the validation split no density. Look at the data "
+                f"with `python -m pipelines.inspect`, or choose another likelihood."
+            )
         best = {}
         if elbo > self.position.best_elbo:
             best = {"best_epoch": epoch + 1, "best_elbo": float(elbo)}
@@ -84,12 +95,17 @@ class Keeper(keras.callbacks.Callback):
         if self._is_asked():
             raise Stopped(self._asked or signal.SIGTERM)
 
-    def save_in_epoch(self, step_in_epoch):
-        """Writes a checkpoint in the middle of an epoch.
+    def save_good_steps(self):
+        """Writes a checkpoint of the last good step, in a call that ended with a bad one.
 
-        Args:
-            step_in_epoch: Steps of the epoch that have been taken.
+        Returns:
+            Steps of the epoch that have been taken.
         """
+        good = self._taken + self._iterations() - self._steps
+        self._save_in_epoch(good)
+        return good
+
+    def _save_in_epoch(self, step_in_epoch):
         means = {
             mean.name: (strategies.number(mean.total), strategies.number(mean.count))
             for mean in self.model.metrics
@@ -97,11 +113,13 @@ class Keeper(keras.callbacks.Callback):
         self._save(step_in_epoch=step_in_epoch, means=means)
 
     def _save(self, **changes):
-        steps = strategies.number(self.model.optimizer.iterations)
-        self.position = dataclasses.replace(self.position, steps=steps, **changes)
+        self.position = dataclasses.replace(self.position, steps=self._iterations(), **changes)
         state = checkpoints.state_of(self.model)
         if self._writes:
             checkpoints.save(state, self._directory, self.position, self.best_weights)
+
+    def _iterations(self):
+        return strategies.number(self.model.optimizer.iterations)
 
     def _is_asked(self):
         """Says whether any of the processes was asked to stop: they stop at the same step."""

@@ -73,6 +73,7 @@ class Curves(keras.callbacks.Callback):
         with self._writer(name).as_default(step=strategies.number(self.model.optimizer.iterations)):
             for tag, image in images.items():
                 tf.summary.image(tag, image.reshape(1, *image.shape[:2], -1))
+        self._writer(name).flush()  # before the checkpoint that stands for it
 
     def _write_scalars(self, name, step, values):
         if values:

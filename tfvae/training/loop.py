@@ -60,6 +60,7 @@ def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0,
     feed = feeding.make(dataset, batch_size, seed, strategies.of(vae))
     check_schedule(vae.objective, feed.steps, epochs)
     directory = pathlib.Path(directory)
+    strategies.check_model(vae, clip_norm)
     with strategies.scope_of(strategies.of(vae)):  # the optimizer has variables too
         optimizer = keras.optimizers.Adam(learning_rate, global_clipnorm=clip_norm)
         vae.compile(optimizer, prepare=dataset.prepare)
@@ -120,7 +121,7 @@ def _recorders(stack, directory, dataset, feed, at, epochs):
     progress = stack.enter_context(ProgressLines(feed.steps, epochs))
     curves = stack.enter_context(Curves(directory, at))
     reports = Reports(dataset.split("validation", _REPORTED))
-    return [reports, progress, curves, Images(dataset, curves)]
+    return [reports, progress, curves, Images(dataset, curves, epochs)]
 
 
 def _fit(vae, feed, keeper, callbacks, epochs):

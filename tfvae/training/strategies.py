@@ -1,6 +1,7 @@
 """Strategies: how one training runs on several devices or machines."""
 
 import contextlib
+import functools
 import operator
 import os
 
@@ -58,7 +59,7 @@ def describe(model):
     """Returns what to say of the devices of a model, a list of sentences."""
     strategy = of(model)
     if strategy is None:
-        return []
+        return ["One device."]
     return [
         f"{type(strategy).__name__}: {strategy.num_replicas_in_sync} devices share each batch; "
         f"every one of them evaluates."
@@ -93,6 +94,27 @@ def writes(model):
     return not _spans_workers(of(model)) or cluster.read().is_chief
 
 
+def check_model(model, clip_norm):
+    """Refuses what one device does, and several that share a batch don't do alike.
+
+    Raises:
+        ClusterError: If the model or the options ask for it.
+    """
+    if of(model) is None:
+        return
+    if clip_norm is not None:
+        raise cluster.ClusterError(
+            f"Several devices would clip their shares of a gradient, and not the whole. Received "
+            f"`--clip-norm {clip_norm}`. Leave it out, or choose `--strategy single`."
+        )
+    layer = model.likelihood_layer
+    if layer.non_trainable_variables:
+        raise cluster.ClusterError(
+            f"The likelihood `{layer.spec}` fits a variance to each batch, of which every one of "
+            f"several devices has a share only. Choose another, or `--strategy single`."
+        )
+
+
 def check_agreement(model, steps):
     """Refuses processes that would begin at different steps, and wait for each other for ever.
 
@@ -102,7 +124,7 @@ def check_agreement(model, steps):
     if not np.isclose(total(model, float(steps)), steps * total(model, 1.0)):
         raise cluster.ClusterError(
             f"Processes that train together go on from one checkpoint. This one found that of step "
-            f"{steps}, others another. Put the run directory where all of them can read it."
+            f"{steps}, others were at another step. Put the run directory where all can read it."
         )
 
 
@@ -120,15 +142,24 @@ def total(model, number):
     if not _spans_workers(strategy):
         return number
 
+    # Each of a process's devices adds the number once.
+    here = strategy.num_replicas_in_sync // cluster.read().num_workers
+    return float(_adder(strategy)(tf.constant(number / here)))
+
+
+@functools.cache
+def _adder(strategy):
+    """Returns a function that adds up a number over all replicas; made once, since it compiles."""
+
     def add(share):
         share = tf.identity(share)  # on the device of this replica
         return tf.distribute.get_replica_context().all_reduce("SUM", share)
 
-    # Each of a process's devices adds the number once.
-    here = strategy.num_replicas_in_sync // cluster.read().num_workers
-    run = tf.function(lambda share: strategy.run(add, args=(share,)), autograph=False)
-    sums = strategy.experimental_local_results(run(tf.constant(number / here)))
-    return float(sums[0])
+    @tf.function(autograph=False)
+    def on_all(share):
+        return strategy.experimental_local_results(strategy.run(add, args=(share,)))[0]
+
+    return on_all
 
 
 def _spans_workers(strategy):
