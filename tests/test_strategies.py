@@ -174,7 +174,7 @@ def test_a_strategy_without_what_it_needs_is_refused(monkeypatch):
 def test_what_devices_do_not_share_alike_is_refused(monkeypatch):
     monkeypatch.setattr(strategies, "of", lambda model: TwoReplicas(0))
     vae = tfvae.VAE((4,), 2, network="mlp(hidden=())", likelihood="optimal_normal")
-    with pytest.raises(cluster.ClusterError, match="`optimal_normal` fits a variance"):
+    with pytest.raises(cluster.ClusterError, match=r"`optimal_normal.*` fits a variance"):
         strategies.check_model(vae, clip_norm=None)
     with pytest.raises(cluster.ClusterError, match="Received `--clip-norm 1`"):
         strategies.check_model(vae, clip_norm=1)

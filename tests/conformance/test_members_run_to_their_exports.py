@@ -127,8 +127,16 @@ def test_what_was_trained_is_exported_and_proven_in_a_fresh_process(finished, tm
                 write_saved_model(listed, paths[title])
             if name == "litert":
                 files = {title: folder / f"{title}.tflite" for title in models}
-                names = {title: [e.name for e in listed] for title, listed in wanted.items()}
-                jobs = [[str(paths[t]), names[t], str(files[t])] for t in models]
+                jobs = [
+                    {
+                        "source": str(paths[title]),
+                        "signatures": [endpoint.name for endpoint in listed],
+                        "target": str(files[title]),
+                        "variant": "float32",
+                        "metadata": "{}",
+                    }
+                    for title, listed in wanted.items()
+                ]
                 tensorflow.run("convert_litert", jobs)()
                 paths = files
             proofs.append(Verification(exporter, wanted, paths, weights, processes.get, folder))
