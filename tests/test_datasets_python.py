@@ -91,6 +91,7 @@ def test_a_model_trains_on_it():
         (Y, {}, "one number an example, which are labels rather than examples"),
         (X * np.inf, {}, "NaN, infinite or beyond float32: example 0, example 1"),
         (X * 0, {}, "The data is constant: every value is 0"),
+        (tf.data.Dataset.range(3).repeat(), {}, "without end. Leave out its `.repeat()`"),
         (3, {}, "`tf.data.Dataset`, an iterable, a function that returns one"),
         ({"training": X}, {}, "A dict of data has the keys 'train' and"),
         ({"train": X, "test": X[:, :2]}, {}, "The test data has (2,) float32"),

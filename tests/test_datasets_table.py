@@ -11,7 +11,9 @@ import pytest
 import samples
 from sources import build, everything, refused
 
-from tfvae import transforms
+from tfvae import components, transforms
+from tfvae.datasets import values
+from tfvae.distribution_layers.base import DistributionLayer
 from tfvae.vae import VAE
 
 
@@ -97,6 +99,20 @@ def test_missing_values_stay_missing_and_are_counted(place):
     # Sums of some hundred float32, over what is there.
     np.testing.assert_allclose(np.nanmean(train, axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(np.nanstd(train, axis=0), 1, atol=1e-5)
+
+
+def test_what_is_missing_of_a_row_is_missing_of_its_example_and_back(place):
+    samples.write_table(place / "holes.csv", holes=0.3)
+    dataset = build("table(path='holes.csv', missing='mask')")
+    x = np.concatenate(list(dataset.split("train", 500)))
+    rows = dataset.transform.decode(x).numpy()
+    assert np.isnan(rows).any(axis=0).sum() == 3  # all but one column have holes
+    # Through the units of the columns and back, in float32.
+    np.testing.assert_allclose(dataset.transform.encode(rows), x, atol=1e-5)
+    filled = values.filled(x)
+    layer = components.build(DistributionLayer, "mixed", dataset.event_shape)
+    layer.bind(dataset.transform)
+    layer.check_data(filled)  # a category that is missing is one of the categories
 
 
 def test_a_table_without_holes_is_the_same_whether_masked_or_not(place):

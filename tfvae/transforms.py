@@ -78,6 +78,7 @@ class Columns:
 
         Returns:
             rows: float32 `[batch, num_columns]`; a category is the code of its largest element.
+                What is missing stays NaN.
         """
         return self._each(x, lambda column, part: _decoded(column, part, whole))
 
@@ -144,7 +145,8 @@ def record(transform):
 
 def _decoded(column, part, whole):
     if column["kind"] == "category":
-        return tf.cast(tf.argmax(part, axis=-1, output_type=tf.int32), tf.float32)
+        code = tf.cast(tf.argmax(part, axis=-1, output_type=tf.int32), tf.float32)
+        return tf.where(tf.math.is_nan(part[..., 0]), float("nan"), code)
     values = part[..., 0] * column["stddev"] + column["mean"]
     return tf.round(values) if whole and column["kind"] == "integer" else values
 

@@ -77,9 +77,9 @@ def _stored(array, scale, map_file, name):
             f"`map_file=True` needs an array that lies in the file as in memory. {name} does "
             f"not. Store it with `numpy.save('x.npy', x)`."
         )
+    values.check_whole(array, name)
     if is_mapped and (map_file or (map_file is None and not files.fits_memory(4 * array.nbytes))):
         return Mapped(array, scale)
-    values.check_whole(array, name)
     return values.stored(np.array(array), scale)
 
 

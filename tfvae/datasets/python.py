@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import tensorflow as tf
 
 from tfvae.datasets import values
 from tfvae.datasets.base import Dataset
@@ -110,6 +111,11 @@ def _gathered(batched, cache):
 def _iterator(data, name):
     data = data() if callable(data) else data
     if hasattr(data, "as_numpy_iterator"):
+        if int(data.cardinality()) == tf.data.INFINITE_CARDINALITY:
+            raise ValueError(
+                f"{name} is read once, from its beginning to its end. Received a `tf.data.Dataset` "
+                f"without end. Leave out its `.repeat()`."
+            )
         return data.as_numpy_iterator()
     try:
         return iter(data)
