@@ -16,7 +16,7 @@ class Arrays(StoredDataset, name="arrays"):
     """An array of examples in a .npy, .npz, .h5 or .hdf5 file, one example a row.
 
     A .npy file, and an array of an HDF5 file that is neither chunked nor compressed, stays on
-    disk and is mapped where it is larger than half of the memory. uint8 arrays of rank 3 are
+    disk and is mapped where it is larger than an eighth of the memory. uint8 arrays of rank 3 are
     grey images and get an axis for their channel.
 
     Args:
