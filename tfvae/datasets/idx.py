@@ -79,6 +79,7 @@ def _one(names, starts, kinds, folder):
 def _read(path, labels_path, scale):
     """Returns the `Part` of a file of images, and what has been done to its values."""
     examples = read_idx(path)
+    values.check_whole(examples, f"The data file {path}")
     note = values.note(examples.dtype, scale, str(path))
     examples = examples[..., np.newaxis] if examples.ndim == 3 else examples
     labels = read_idx(labels_path) if labels_path else None

@@ -1,6 +1,7 @@
 """Data sets whose examples lie in arrays, in memory or mapped from disk."""
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 from collections.abc import Callable
@@ -145,14 +146,19 @@ class StoredDataset(Dataset):
         full = 255 if self._parts["train"].examples.dtype == np.uint8 else 1
         return min(low for low, _ in scans) / full, max(high for _, high in scans) / full
 
-    def fingerprint(self):
-        """Returns the SHA-256 of the stored examples of all splits, in hexadecimal."""
+    @functools.cached_property
+    def _digest(self):
+        """The SHA-256 of the stored examples of all splits, in hexadecimal."""
         digest = hashlib.sha256()
         for name, part in self._parts.items():
             digest.update(f"{name} {part.examples.dtype} {part.examples.shape}".encode())
             for content in values.content(part.examples):
                 digest.update(content)
         return digest.hexdigest()
+
+    def fingerprint(self):
+        """Returns the SHA-256 of the stored examples of all splits; they are read once for it."""
+        return self._digest
 
     def num_copies(self):
         """Counts examples that are equal to the last bit.

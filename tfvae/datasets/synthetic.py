@@ -6,6 +6,7 @@ import numpy as np
 
 from tfvae.datasets import truths
 from tfvae.datasets.stored import Part, StoredDataset, check_options
+from tfvae.options import check_count
 
 
 class Synthetic(StoredDataset, name="synthetic"):
@@ -53,8 +54,7 @@ class Synthetic(StoredDataset, name="synthetic"):
     ):
         shares = check_options(validation, test, seed, binarize=binarize)
         for option, value in (("num", num), ("size", size), ("latents", latents)):
-            if type(value) is not int or value < 1:
-                raise ValueError(f"`{option}` is a positive int. Received {value!r}.")
+            check_count(option, value)
         if not isinstance(noise, int | float) or not 0 < noise < math.inf:
             raise ValueError(f"`noise` is a positive number. Received {noise!r}.")
         if kind not in truths.KINDS:

@@ -8,6 +8,7 @@ from tfvae import layered
 from tfvae.distribution_layers.base import DistributionLayer, check_vector
 from tfvae.distribution_layers.estimated import EstimatedMoments
 from tfvae.distributions import reparameterize
+from tfvae.options import check_count
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -50,8 +51,7 @@ class HierarchicalLayer(DistributionLayer, name="hierarchical"):
     def __init__(self, event_shape, *, top=None, hidden=100, **kwargs):
         super().__init__(event_shape, **kwargs)
         check_vector(self)
-        if type(hidden) is not int or hidden < 1:
-            raise ValueError(f"`hidden` is a positive int. Received {hidden!r}.")
+        check_count("hidden", hidden)
         (size,) = self.event_shape
         self.top = layered.default_top(size, top)
         glorot = keras.initializers.GlorotUniform

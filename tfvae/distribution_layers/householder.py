@@ -5,6 +5,7 @@ import tensorflow_probability as tfp
 
 from tfvae.distribution_layers.base import DistributionLayer, check_vector
 from tfvae.distributions import DiagonalNormal, reparameterize
+from tfvae.options import check_count
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -58,9 +59,7 @@ class HouseholderLayer(DistributionLayer, name="householder"):
     def __init__(self, event_shape, *, num_reflections=4, **kwargs):
         super().__init__(event_shape, **kwargs)
         check_vector(self)
-        if type(num_reflections) is not int or num_reflections < 1:
-            raise ValueError(f"`num_reflections` is a positive int. Received {num_reflections!r}.")
-        self.num_reflections = num_reflections
+        self.num_reflections = check_count("num_reflections", num_reflections)
 
     @property
     def params_shape(self):

@@ -6,6 +6,7 @@ import tensorflow as tf
 from tfvae.distribution_layers import autoregressive
 from tfvae.distribution_layers.base import DistributionLayer, check_vector
 from tfvae.distributions import reparameterize
+from tfvae.options import check_count
 
 
 class IAFLayer(DistributionLayer, name="iaf"):
@@ -53,8 +54,7 @@ class IAFLayer(DistributionLayer, name="iaf"):
         check_vector(self)
         sizes = {"num_flows": num_flows, "hidden": hidden, "context": context}
         for option, size in sizes.items():
-            if type(size) is not int or size < 1:
-                raise ValueError(f"`{option}` is a positive int. Received {size!r}.")
+            check_count(option, size)
         self.context = context
         shapes = autoregressive.weight_shapes(self.event_shape[0], hidden, context)
         self.flows = [

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from tfvae import noise, xla
+from tfvae.options import check_count
 
 # Rows that the decoder sees at once: enough to fill the matrix units, small enough for caches.
 _ROWS = 2000
@@ -50,8 +51,7 @@ def log_likelihood(model, x, seeds, num_samples):
     References:
         [1] Burda et al., eq. 8. https://arxiv.org/abs/1509.00519
     """
-    if not isinstance(num_samples, int) or num_samples < 1:
-        raise ValueError(f"`num_samples` is a positive int. Received {num_samples!r}.")
+    check_count("num_samples", num_samples)
     chunk = max(1, min(num_samples, _ROWS // max(1, int(x.shape[0]))))
     whole, rest = divmod(num_samples, chunk)
     total = _log_sum_weights(model, x, seeds, tf.constant(0), tf.constant(whole), chunk)

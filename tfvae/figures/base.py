@@ -119,19 +119,6 @@ def default_split(dataset):
     return "test" if "test" in dataset.splits else "validation"
 
 
-def check_count(option, count):
-    """Returns an option that counts something.
-
-    Examples:
-        >>> check_count("rows", 0)
-        Traceback (most recent call last):
-        ValueError: `rows` is a positive int. Received 0.
-    """
-    if type(count) is not int or count < 1:
-        raise ValueError(f"`{option}` is a positive int. Received {count!r}.")
-    return count
-
-
 def check_latents(latents, most=None):
     """Returns an option that chooses latents: None, or distinct indices, at most `most` of them.
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from tfvae.figures import grids, queries
-from tfvae.figures.base import FigureError, GridFigure, check_count
+from tfvae.figures.base import FigureError, GridFigure
+from tfvae.options import check_count
 
 
 class Interpolation(GridFigure, name="interpolation"):

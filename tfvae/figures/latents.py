@@ -5,7 +5,8 @@ from matplotlib.patheffects import withStroke
 
 from tfvae.evaluation.activity import activity, most_active
 from tfvae.figures import canvas, queries
-from tfvae.figures.base import Figure, check_count, check_latents, check_latents_of
+from tfvae.figures.base import Figure, check_latents, check_latents_of
+from tfvae.options import check_count
 
 # Colours that stay apart for colour-blind readers: Paul Tol's "muted" scheme, and black.
 _PALETTE = (

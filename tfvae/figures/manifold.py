@@ -3,7 +3,8 @@
 import numpy as np
 
 from tfvae.figures import grids, panels, queries
-from tfvae.figures.base import GridFigure, check_count, check_latents, check_latents_of
+from tfvae.figures.base import GridFigure, check_latents, check_latents_of
+from tfvae.options import check_count
 
 _MOST_ELEMENTS = 16
 

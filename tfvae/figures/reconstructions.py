@@ -3,7 +3,8 @@
 import numpy as np
 
 from tfvae.figures import grids, panels, queries
-from tfvae.figures.base import GridFigure, check_count
+from tfvae.figures.base import GridFigure
+from tfvae.options import check_count
 
 
 class Reconstructions(GridFigure, name="reconstructions"):

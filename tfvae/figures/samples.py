@@ -3,7 +3,8 @@
 import numpy as np
 
 from tfvae.figures import grids, panels, queries
-from tfvae.figures.base import GridFigure, check_count
+from tfvae.figures.base import GridFigure
+from tfvae.options import check_count
 
 _STREAM = 0x73616D70  # of the noise of this figure
 

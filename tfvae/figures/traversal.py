@@ -6,10 +6,10 @@ from tfvae.figures import grids, queries
 from tfvae.figures.base import (
     FigureError,
     GridFigure,
-    check_count,
     check_latents,
     check_latents_of,
 )
+from tfvae.options import check_count
 
 _REACH = 3.0  # prior standard deviations to both sides
 

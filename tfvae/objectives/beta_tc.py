@@ -5,8 +5,8 @@ import math
 import tensorflow as tf
 
 from tfvae.objectives.base import Objective, Terms
-from tfvae.objectives.checks import check_weight
 from tfvae.objectives.weights import draw, elbo_metrics, weigh
+from tfvae.options import check_weight
 
 
 class BetaTC(Objective, name="beta_tc"):

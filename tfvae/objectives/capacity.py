@@ -2,8 +2,8 @@
 
 from tfvae.objectives import schedules
 from tfvae.objectives.base import Objective, Terms
-from tfvae.objectives.checks import check_count, check_weight
 from tfvae.objectives.weights import draw, elbo_metrics, weigh
+from tfvae.options import check_count, check_weight
 
 
 class Capacity(Objective, name="capacity"):

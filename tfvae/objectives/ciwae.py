@@ -3,8 +3,8 @@
 import tensorflow as tf
 
 from tfvae.objectives.base import Objective, Terms
-from tfvae.objectives.checks import check_count, check_weight
 from tfvae.objectives.weights import draw, elbo_metrics, log_mean_exp, weigh
+from tfvae.options import check_count, check_weight
 
 
 class CIWAE(Objective, name="ciwae"):

@@ -4,7 +4,6 @@ import tensorflow as tf
 
 from tfvae.divergences import frozen
 from tfvae.objectives.base import Objective, Terms
-from tfvae.objectives.checks import check_count
 from tfvae.objectives.weights import (
     draw,
     elbo_metrics,
@@ -12,6 +11,7 @@ from tfvae.objectives.weights import (
     weigh,
     with_gradient_of,
 )
+from tfvae.options import check_count
 
 
 class DReG(Objective, name="dreg"):

@@ -5,8 +5,8 @@ import tensorflow as tf
 from tfvae.distributions import kl_terms
 from tfvae.objectives import schedules
 from tfvae.objectives.base import Objective, Terms
-from tfvae.objectives.checks import check_count, check_steps, check_weight
 from tfvae.objectives.weights import draw, elbo_metrics, weigh
+from tfvae.options import check_count, check_steps, check_weight
 
 _KL = ("auto", "analytic", "monte_carlo")
 

@@ -5,8 +5,8 @@ import tensorflow as tf
 from tfvae import noise
 from tfvae.draws import draw as draw_prior
 from tfvae.objectives.base import Objective, Terms
-from tfvae.objectives.checks import check_weight
 from tfvae.objectives.weights import draw, elbo_metrics, weigh
+from tfvae.options import check_weight
 
 _PRIOR = 0x6D6D64  # the stream of the prior's codes: "mmd"
 

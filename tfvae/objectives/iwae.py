@@ -1,8 +1,8 @@
 """The importance-weighted bound."""
 
 from tfvae.objectives.base import Objective, Terms
-from tfvae.objectives.checks import check_count
 from tfvae.objectives.weights import draw, elbo_metrics, log_mean_exp, weigh
+from tfvae.options import check_count
 
 
 class IWAE(Objective, name="iwae"):

@@ -3,8 +3,8 @@
 import tensorflow as tf
 
 from tfvae.objectives.base import Objective, Terms
-from tfvae.objectives.checks import check_count
 from tfvae.objectives.weights import draw, elbo_metrics, log_mean_exp, weigh
+from tfvae.options import check_count
 
 
 class MIWAE(Objective, name="miwae"):

@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from tfvae.divergences import frozen
 from tfvae.objectives.base import Objective, Terms
-from tfvae.objectives.checks import check_count
 from tfvae.objectives.weights import draw, elbo_metrics, weigh, with_gradient_of
+from tfvae.options import check_count
 
 
 class STL(Objective, name="stl"):

@@ -127,16 +127,3 @@ class Prior(components.Component, keras.layers.Layer, abc.ABC):
             f"The quantiles of a prior need latents that are independent under it. Those of "
             f"`{self.spec}` are not. Draw from it with `sample(seed)` instead."
         )
-
-
-def check_count(option, count):
-    """Returns an option that counts something: a positive int.
-
-    Examples:
-        >>> check_count("num_components", 0)
-        Traceback (most recent call last):
-        ValueError: `num_components` is a positive int. Received 0.
-    """
-    if type(count) is not int or count < 1:
-        raise ValueError(f"`{option}` is a positive int. Received {count!r}.")
-    return count

@@ -5,7 +5,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions import DiagonalNormal
-from tfvae.priors.base import Prior, check_count
+from tfvae.options import check_count
+from tfvae.priors.base import Prior
 
 tfb = tfp.bijectors
 tfd = tfp.distributions

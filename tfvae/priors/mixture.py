@@ -6,7 +6,8 @@ import tensorflow_probability as tfp
 
 from tfvae.distributions import DiagonalNormal
 from tfvae.draws import choose
-from tfvae.priors.base import Prior, check_count
+from tfvae.options import check_count
+from tfvae.priors.base import Prior
 
 tfd = tfp.distributions
 

@@ -5,7 +5,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.priors.base import Prior, check_count
+from tfvae.options import check_count
+from tfvae.priors.base import Prior
 
 tfd = tfp.distributions
 

@@ -1,4 +1,4 @@
-"""Checks of the options that several objectives have."""
+"""Checks of the options that members of several families have."""
 
 import math
 
