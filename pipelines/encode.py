@@ -138,14 +138,7 @@ def _make_parser():
         help=f"one of {', '.join(bulk.SUFFIXES)} (default: codes.npz)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
-    parser.add_argument(
-        "--version", type=cli.positive_int, metavar="N", help="(default: the newest)"
-    )
-    parser.add_argument(
-        "--format",
-        choices=tuple(components.members("exporters")),
-        help="(default: litert where it is published)",
-    )
+    exports.add_choice(parser)
     return parser
 
 

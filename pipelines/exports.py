@@ -4,7 +4,24 @@ import pathlib
 
 from pipelines import cli
 from pipelines.cli import Failure, UsageError
+from tfvae import components
 from tfvae.exporters import published
+
+
+def add_choice(parser):
+    """Adds the options that say which files of an export a program reads.
+
+    Args:
+        parser: A `cli.Parser`.
+    """
+    parser.add_argument(
+        "--version", type=cli.positive_int, metavar="N", help="(default: the newest)"
+    )
+    parser.add_argument(
+        "--format",
+        choices=tuple(components.members("exporters")),
+        help="(default: litert where it is published, since it needs no TensorFlow)",
+    )
 
 
 def find(exported, part, format_name=None, version=None):

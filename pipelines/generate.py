@@ -6,7 +6,6 @@ import numpy as np
 
 from pipelines import bulk, cli, exports, outputs
 from pipelines.cli import UsageError
-from tfvae import components
 from tfvae.figures import images
 
 _CHUNK = 256  # examples a call: large enough to be quick, small enough for any decoder
@@ -137,14 +136,7 @@ def _make_parser():
         default="mean",
         help="the mean of p(x|z), or a draw from it, for which saved_model is needed (mean)",
     )
-    parser.add_argument(
-        "--version", type=cli.positive_int, metavar="N", help="(default: the newest)"
-    )
-    parser.add_argument(
-        "--format",
-        choices=tuple(components.members("exporters")),
-        help="(default: litert where it is published, since it needs no TensorFlow)",
-    )
+    exports.add_choice(parser)
     return parser
 
 

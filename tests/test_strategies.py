@@ -147,6 +147,22 @@ def test_a_cluster_is_read_from_the_environment():
     assert cluster.read({"SLURM_NTASKS": "4"}) == cluster.Cluster()
 
 
+def test_the_addresses_of_a_slurm_step_are_found_without_counting_its_gpus(monkeypatch):
+    step = {
+        "SLURM_STEP_NUM_TASKS": "3", "SLURM_PROCID": "2", "SLURM_STEP_NODELIST": "n[1-2]",
+        "SLURM_STEP_TASKS_PER_NODE": "2,1",
+    }  # fmt: skip
+    for name, value in step.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TF_CONFIG", "")
+    monkeypatch.setenv("PATH", "")  # no nvidia-smi
+    strategies._describe_slurm(3)
+    config = json.loads(os.environ["TF_CONFIG"])
+    assert config["cluster"] == {"worker": ["n1:8888", "n1:8889", "n2:8888"]}
+    assert config["task"] == {"type": "worker", "index": 2}
+    assert cluster.read() == cluster.Cluster(3, False, "TF_CONFIG")
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [

@@ -68,15 +68,10 @@ def export(vae, directory, formats=FORMATS, *, provenance=None, gates=(), keep=N
         ```
     """
     exporters = _build(formats)
-    if keep is not None and (type(keep) is not int or keep < 1):
-        raise ValueError(
-            f"`keep` is how many versions stay, the new one among them: an int of at least 1, or "
-            f"None for all. Received {keep!r}."
-        )
+    _check_keep(keep)
     release = Release(vae, provenance or manifest.Provenance(), gates, directory)
     release.check()
     with Staging(directory) as staging, _Processes() as processes:
-        weights = endpoints.weights(vae)
         materials = Materials(
             vae=vae,
             tensorflow=processes.tensorflow,
@@ -84,17 +79,7 @@ def export(vae, directory, formats=FORMATS, *, provenance=None, gates=(), keep=N
             described=contract.describe(vae),
             examples=release.provenance.examples,
         )
-        proofs = []
-        for exporter in exporters:
-            wanted = exporter.endpoints(vae, endpoints.endpoints(vae, exporter.noise))
-            paths = exporter.write(wanted, staging.directory, materials)
-            of = processes.of(exporter)
-            proof = Verification(exporter, wanted, paths, weights, of, staging.directory)
-            proofs.append((exporter, wanted, paths, proof))  # it goes on while the next is written
-        for exporter, wanted, paths, proof in proofs:
-            answers = proof.check()
-            measured = exporter.assess(paths, wanted, materials, processes.of(exporter))
-            release.add(exporter, wanted, answers, measured)
+        _write_and_prove(exporters, materials, staging.directory, processes, release)
 
         def follow_up(root, version):
             release.accompany(root, version)
@@ -103,6 +88,22 @@ def export(vae, directory, formats=FORMATS, *, provenance=None, gates=(), keep=N
 
         version = staging.publish(release.write, follow_up)
         return _published(exporters, staging.root, version)
+
+
+def _write_and_prove(exporters, materials, directory, processes, release):
+    """Writes all formats into a folder, and adds each to the release when it is proven."""
+    vae = materials.vae
+    weights = endpoints.weights(vae)
+    proofs = []
+    for exporter in exporters:
+        wanted = exporter.endpoints(vae, endpoints.endpoints(vae, exporter.noise))
+        paths = exporter.write(wanted, directory, materials)
+        proof = Verification(exporter, wanted, paths, weights, processes.of(exporter), directory)
+        proofs.append((exporter, wanted, paths, proof))  # it goes on while the next is written
+    for exporter, wanted, paths, proof in proofs:
+        answers = proof.check()
+        measured = exporter.assess(paths, wanted, materials, processes.of(exporter))
+        release.add(exporter, wanted, answers, measured)
 
 
 class _Processes:
@@ -128,6 +129,14 @@ class _Processes:
             return self._others[runtime]
 
         return process_of
+
+
+def _check_keep(keep):
+    if keep is not None and (type(keep) is not int or keep < 1):
+        raise ValueError(
+            f"`keep` is how many versions stay, the new one among them: an int of at least 1, or "
+            f"None for all. Received {keep!r}."
+        )
 
 
 def _build(formats):

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import json
 import operator
 import os
 
@@ -190,10 +191,30 @@ def _multi_worker():
             "variables that `srun` sets. Neither names more than this process. Set TF_CONFIG, "
             "start it with `srun`, or choose `--strategy mirrored`."
         )
-    resolver = None
     if found.source == "Slurm":
-        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver()
-    return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+        _describe_slurm(found.num_workers)
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def _describe_slurm(num_tasks):
+    """Writes what Slurm says of the tasks into `TF_CONFIG`, from which all goes on.
+
+    TensorFlow's resolver is asked for the addresses alone: it would count the GPUs with a program
+    that nodes without GPUs don't have, and choose among them after TensorFlow has seen them.
+    """
+    resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
+        gpus_per_node=num_tasks, gpus_per_task=1, auto_set_gpu=False
+    )
+    try:
+        addresses = resolver.cluster_spec().as_dict()
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise cluster.ClusterError(
+            f"Slurm's variables name the tasks of a step and their nodes. They can't be read "
+            f"({type(error).__name__}: {error}). Start the tasks with `srun`, or set TF_CONFIG."
+        ) from error
+    kind, index = resolver.get_task_info()
+    task = {"type": kind, "index": index}
+    os.environ["TF_CONFIG"] = json.dumps({"cluster": addresses, "task": task})
 
 
 def _tpu():
