@@ -24,6 +24,7 @@ DEFAULTS = {
     "likelihood": "bernoulli",
     "prior": "standard_normal",
     "objective": "elbo",
+    "condition": None,
     "latent_size": 20,
     "epochs": 20,
     "batch_size": 100,
@@ -42,6 +43,7 @@ _FAMILIES = {
     "likelihood": "distribution_layers",
     "prior": "priors",
     "objective": "objectives",
+    "condition": "conditions",
 }
 
 _NUMBERS = {

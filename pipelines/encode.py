@@ -12,6 +12,7 @@ _CHUNK = 256
 _DESCRIPTION = """\
 Encode every example of a data set with an exported encoder, without the model and the project
 that trained it: q(z|x) as its mean and standard deviation, with the labels where there are some.
+The encoder of a conditional model takes the labels, or the condition, of the data set too.
 
 Streams in constant memory. A run that was stopped goes on where it was, by the same command.
 
@@ -38,7 +39,7 @@ def main(argv):
     with usage():
         num = dataset.num_examples(given.split)
     rows = Rows(dataset, given.split)
-    _check_shape(rows, program, endpoint, path)
+    rows.take(_check_shape(rows, program, endpoint, path))
     request = {
         "part": str(path.resolve()),
         "changed": path.stat().st_mtime_ns,
@@ -74,13 +75,41 @@ class Rows:
         self.labels = dataset.labels(split)
         transform = dataset.transform
         self.shape = dataset.event_shape if transform is None else transform.row_shape
+        self._condition = None
+
+    def take(self, shape):
+        """Adds the input `condition` of a shape, `[num]` of labels or `[num, size]`; None: not.
+
+        Raises:
+            UsageError: If the data set doesn't have it.
+        """
+        if shape is None:
+            return
+        if len(shape) == 1:
+            name, values, dtype = "labels", self.labels, np.int32
+        else:
+            name, dtype = "numbers as condition", np.float32
+            values = self._dataset.conditions(self._split)
+        if values is None or values.shape[1:] != tuple(shape[1:]):
+            size = "" if len(shape) == 1 else f", {shape[1]} for each example"
+            raise UsageError(
+                f"This encoder is of a conditional model: it takes {name}{size}. The data set "
+                f"`{self._dataset.spec}` has {'none' if values is None else values.shape[1:]}. "
+                f"Give the data set that the model was trained on, or one like it."
+            )
+        self._condition = values.astype(dtype)
 
     def chunks(self, start):
-        """Yields float32 `[chunk, *shape]` from a row on, which is a multiple of the chunk."""
+        """Yields the inputs by name, `[chunk, ...]`, from a row on, a multiple of the chunk."""
         transform = self._dataset.transform
         batches = self._dataset.split(self._split, _CHUNK).skip(start // _CHUNK)
         for x in batches:
-            yield (x if transform is None else transform.decode(x, whole=True)).numpy()
+            rows = (x if transform is None else transform.decode(x, whole=True)).numpy()
+            if self._condition is None:
+                yield {"x": rows}
+            else:
+                yield {"x": rows, "condition": self._condition[start : start + len(rows)]}
+            start += len(rows)
 
 
 def encode(program, endpoint, rows, start, output):
@@ -93,16 +122,16 @@ def encode(program, endpoint, rows, start, output):
         start: The first row, a multiple of the chunk.
         output: `pathlib.Path` of the file: a .npy takes one column.
     """
-    for x in rows.chunks(start):
+    for inputs in rows.chunks(start):
         with cli.quiet_stderr():  # LiteRT says there which delegate it takes
-            columns = program.run(endpoint, {"x": x})
+            columns = program.run(endpoint, inputs)
         if output.suffix.lower() == ".npy":
             name = "mean" if "mean" in columns else next(iter(columns))
             columns = {name: columns[name]}
         elif rows.labels is not None:
-            labels = np.asarray(rows.labels[start : start + len(x)])
+            labels = np.asarray(rows.labels[start : start + len(inputs["x"])])
             columns = {**columns, "label": labels.astype(np.int32)}
-        start += len(x)
+        start += len(inputs["x"])
         yield columns
 
 
@@ -114,7 +143,9 @@ def _dataset(spec):
 
 
 def _check_shape(rows, program, endpoint, path):
-    inputs = program.inputs(endpoint)
+    """Returns the shape of the input `condition`, or None where the encoder has none."""
+    inputs = dict(program.inputs(endpoint))
+    condition = inputs.pop("condition", None)
     if set(inputs) != {"x"} or inputs["x"][1:] != tuple(rows.shape):
         wanted = {name: shape[1:] for name, shape in inputs.items()}
         raise UsageError(
@@ -122,6 +153,7 @@ def _check_shape(rows, program, endpoint, path):
             f"have {tuple(rows.shape)}. Give the data set that the model was trained on, or one "
             f"like it."
         )
+    return condition
 
 
 def _make_parser():

@@ -108,7 +108,7 @@ def report_on(vae, dataset, directory, *, split, num_samples=0, seed=0, with_bas
         )
     report["protocol"]["versions"]["tfvae"] = tfvae.__version__
     if with_baselines:
-        report["baselines"] = baselines.evaluate(vae, dataset, split, seed=seed)
+        report["baselines"] = baselines.evaluate(vae, dataset.unconditioned, split, seed=seed)
     console.print(_table(report))
     if with_baselines and not report["baselines"]:
         console.print(f"No baseline is in the units of the likelihood {vae.likelihood_layer.spec}.")

@@ -10,6 +10,7 @@ from tfvae.figures import images
 
 _CHUNK = 256  # examples a call: large enough to be quick, small enough for any decoder
 _ENDPOINT = "generate"
+_CONDITION = "condition"  # the input of a conditional decoder
 _PICTURE = ".png"
 _MOST_PIXELS = 2**26  # of a picture: programs that show one warn of larger ones, from 89 million on
 
@@ -33,15 +34,18 @@ def main(argv):
     bulk.check_suffix(output)
     path, format_name = exports.find(given.exported, "decoder", _format(given), given.version)
     program, _ = exports.open_part(path, format_name, (_ENDPOINT,))
+    condition = _condition(given, program, path)
     if output.suffix.lower() == _PICTURE:
-        examples = generate(program, path, given.num, given.seed, given.what)
+        examples = generate(
+            program, path, given.num, given.seed, given.what, condition=condition
+        )
         _write_png(examples, output, given.num)
     else:
-        _write_table(program, path, output, given)
+        _write_table(program, path, output, given, condition)
     print(f"{output}: {given.num} examples, {given.what} of {path}")
 
 
-def _write_table(program, path, output, given):
+def _write_table(program, path, output, given, condition):
     """Writes examples as a table, going on with one that was stopped."""
     request = {
         "part": str(path.resolve()),
@@ -50,9 +54,11 @@ def _write_table(program, path, output, given):
         "seed": given.seed,
         "what": given.what,
     }
+    if condition is not None:
+        request["condition"] = condition.tolist()
     table = bulk.Table(output, request, given.num)
     table.num_done = start = table.num_done // _CHUNK * _CHUNK
-    examples = generate(program, path, given.num, given.seed, given.what, start)
+    examples = generate(program, path, given.num, given.seed, given.what, start, condition)
     columns = ({given.what: chunk} for chunk in examples)
     try:
         table.write(cli.tracked(columns, "generating", given.num, start))
@@ -63,7 +69,7 @@ def _write_table(program, path, output, given):
         ) from None
 
 
-def generate(program, path, num, seed, what="mean", start=0):
+def generate(program, path, num, seed, what="mean", start=0, condition=None):
     """Yields new examples in chunks `[chunk, *event_shape]`.
 
     Args:
@@ -73,11 +79,13 @@ def generate(program, path, num, seed, what="mean", start=0):
         seed: Int; example i depends on it and on i, not on `num`.
         what: "mean" for the mean of p(x|z), "x" for a draw from it.
         start: The first example, a multiple of the chunk: those before it are left out.
+        condition: The condition of all examples `[*shape]`, for a decoder that takes one.
 
     Raises:
         UsageError: If the file does not give `what`.
     """
-    inputs = program.inputs(_ENDPOINT)
+    inputs = dict(program.inputs(_ENDPOINT))
+    inputs.pop(_CONDITION, None)
     # Each input draws from one stream, row after row: the chunks are those of one long draw.
     streams = {name: np.random.Generator(np.random.Philox(_key(name, seed))) for name in inputs}
     for first in range(0, num, _CHUNK):
@@ -87,6 +95,8 @@ def generate(program, path, num, seed, what="mean", start=0):
         }
         if first < start:  # its noise has been drawn all the same
             continue
+        if condition is not None:
+            rows[_CONDITION] = np.repeat(condition[np.newaxis], size, axis=0)
         with cli.quiet_stderr():  # LiteRT says there which delegate it takes
             answer = program.run(_ENDPOINT, rows)
         if what not in answer:
@@ -94,7 +104,38 @@ def generate(program, path, num, seed, what="mean", start=0):
                 f"`--what {what}` is not among the outputs of {path}: {', '.join(answer)}. A "
                 f"draw of x takes random numbers: add `--format saved_model`."
             )
+        if condition is not None and np.isnan(answer[what]).all():
+            raise UsageError(
+                f"{path} knows no class {condition}: its answer is NaN. Its model card has the "
+                f"labels that it was trained on."
+            )
         yield answer[what]
+
+
+def _condition(given, program, path):
+    """Returns the condition that the command gives, of the kind that the decoder takes, or None."""
+    shape = program.inputs(_ENDPOINT).get(_CONDITION)
+    options = {"--label": given.label, "--condition": given.condition}
+    wanted = None if shape is None else "--label" if len(shape) == 1 else "--condition"
+    for option, value in options.items():
+        if value is not None and option != wanted:
+            takes = "no condition: leave it out" if wanted is None else f"`{wanted}` instead"
+            raise UsageError(f"`{option}` is not for {path}, which takes {takes}.")
+    if wanted is None:
+        return None
+    if options[wanted] is None:
+        raise UsageError(
+            f"{path} is of a conditional model. Say what to draw, as in `{wanted} "
+            f"{'3' if len(shape) == 1 else ','.join(['0.5'] * shape[1])}`; its model card has the "
+            f"values."
+        )
+    value = np.asarray(options[wanted], np.int32 if len(shape) == 1 else np.float32)
+    if value.shape != tuple(shape[1:]):
+        raise UsageError(
+            f"`--condition` of {path} is {shape[1]} numbers with commas between. Received "
+            f"{len(value)}."
+        )
+    return value
 
 
 def _key(name, seed):
@@ -131,6 +172,15 @@ def _make_parser():
     )
     parser.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
     parser.add_argument(
+        "--label", type=cli.non_negative_int, metavar="N", help="class to draw, of a model of labels"
+    )
+    parser.add_argument(
+        "--condition",
+        type=_numbers,
+        metavar="A,B,...",
+        help="what is known of the examples, of a model of such numbers",
+    )
+    parser.add_argument(
         "--what",
         choices=("mean", "x"),
         default="mean",
@@ -138,6 +188,16 @@ def _make_parser():
     )
     exports.add_choice(parser)
     return parser
+
+
+def _numbers(text):
+    """Reads numbers with commas between, for argparse."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise cli.argparse.ArgumentTypeError(
+            f"expected numbers with commas between, received {text!r}"
+        ) from None
 
 
 def _write_png(chunks, path, num):

@@ -13,7 +13,7 @@ from pipelines import cli, commands
 from pipelines.cli import Failure, UsageError, usage
 from pipelines.export import check_directory, gates_of, provenance_of, publish
 from pipelines.plot import FOLDER
-from pipelines.runs import MODEL, OPTIONS
+from pipelines.runs import MODEL, OPTIONS, dataset_of
 from tfvae import components
 from tfvae.training import cluster
 
@@ -84,14 +84,13 @@ def _is_chief(strategy):
 
 def _build(options):
     """Returns the data set and the model, checked against each other."""
-    from tfvae import noise
-    from tfvae.datasets.base import Dataset
+    from tfvae import batches, noise
     from tfvae.training import feeding, strategies
     from tfvae.training.loop import check_schedule
 
     with usage():
         strategy = strategies.make(options["strategy"])  # before anything runs on TensorFlow
-        dataset = components.build(Dataset, options["dataset"])
+        dataset = dataset_of(options)
         feed = feeding.make(dataset, options["batch_size"], options["seed"], strategy)
         with strategies.scope_of(strategy):
             vae = tfvae.VAE(
@@ -102,12 +101,13 @@ def _build(options):
                 dtype=options["precision"],
                 transform=dataset.transform,
                 mask_missing=dataset.masks_missing,
+                condition=dataset.condition,
             )
         _check_data(vae.likelihood_layer, dataset, options)
         check_schedule(vae.objective, feed.steps, options["epochs"])
         # What fits in shape may not fit in kind, such as a closed form that isn't known.
-        x = next(iter(dataset.training(options["batch_size"], options["seed"])))
-        vae.terms(x[:2], noise.row_seeds(noise.seed_of(options["seed"]), 2))
+        batch = next(iter(dataset.training(options["batch_size"], options["seed"])))
+        vae.terms(batches.each(lambda part: part[:2], batch), noise.row_seeds(noise.seed_of(options["seed"]), 2))
     return dataset, vae
 
 
@@ -119,7 +119,7 @@ def _check_data(likelihood, dataset, options):
 
     batch_size = options["batch_size"]
     num = max(1, _CHECKED // (batch_size * math.prod(dataset.event_shape)))
-    batches = dataset.training(batch_size, options["seed"])
+    batches = dataset.unconditioned.training(batch_size, options["seed"])
     some = batches.take(min(num, dataset.steps_per_epoch(batch_size)))
     likelihood.check_data(values.filled(np.concatenate(list(some.as_numpy_iterator()))))
     likelihood.check_data(np.array(dataset.value_range(), np.float32))
@@ -250,6 +250,8 @@ def _headline(vae, dataset, run, options):
     from tfvae.training import strategies
 
     parts = ", ".join(f"{part} {options[part]}" for part in _PARTS)
+    if vae.condition is not None:
+        parts += f", condition {vae.condition.spec}"
     return [
         f"Training on {options['dataset']}: {dataset.num_examples('train'):,} examples, "
         f"{vae.count_params():,} weights",

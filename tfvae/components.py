@@ -22,6 +22,7 @@ import inspect
 import pathlib
 
 FAMILIES = (
+    "conditions",
     "datasets",
     "distribution_layers",
     "exporters",

@@ -9,7 +9,7 @@ talks between the replicas, stays outside.
 import keras
 import tensorflow as tf
 
-from tfvae import noise
+from tfvae import batches, noise
 from tfvae.noise import Stream
 
 
@@ -43,7 +43,8 @@ class Engine:
         out in silence as long as the scale can fall.
 
         Args:
-            xs: `[steps, batch, *event]`; one step and this device's share where several train.
+            xs: `[steps, batch, *event]`, or a pair with the conditions; one step and this device's
+                share where several train.
 
         Returns:
             sums: Over all examples of all devices, by name.
@@ -52,32 +53,35 @@ class Engine:
         """
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         if replicas > 1:
-            return self._train_share(tf.squeeze(xs, 0), replicas)
+            return self._train_share(batches.each(lambda part: tf.squeeze(part, 0), xs), replicas)
         return self._block(xs)
 
     def test(self, x, start):
         """Evaluates a batch.
 
         Args:
-            x: `[batch, *event]`; the same on each device where several train.
+            x: `[batch, *event]`, or a pair with the conditions; the same on each device where
+                several train.
             start: How many examples the evaluation has seen before.
 
         Returns:
             Sums over the examples, by name, and their number.
         """
         model = self._model
-        num = tf.shape(x)[0]
+        num = _num_rows(x)
         seeds = noise.row_seeds(noise.seed_of(model.seed, Stream.TEST), num, start)
         return _sums(self._test(x, seeds, self._step())), num
 
     def _run_block(self, xs):
-        num_steps = tf.shape(xs)[0]
+        shape = tf.shape(batches.examples(xs))
+        num_steps = shape[0]
 
         def goes_on(index, finite, _):
             return tf.logical_and(index < num_steps, finite)
 
         def one(index, _, sums):
-            gradients, values = self._gradients(xs[index], self._step(), 0, 1)
+            x = batches.each(lambda part: part[index], xs)
+            gradients, values = self._gradients(x, self._step(), 0, 1)
             good = _is_finite(gradients)
             finite = tf.logical_and(tf.math.is_finite(values["loss"]), self._may_go_on(good))
             self._apply(gradients, finite)
@@ -85,12 +89,13 @@ class Engine:
 
         zeros = {mean.name: tf.constant(0.0) for mean in self._model.metrics}
         num, finite, sums = tf.while_loop(goes_on, one, (0, True, zeros))
-        return sums, num * tf.shape(xs)[1], finite
+        return sums, num * shape[1], finite
 
     def _train_share(self, x, replicas):
         """One step on this replica's share of one batch."""
         context = tf.distribute.get_replica_context()
-        start = context.replica_id_in_sync_group * tf.shape(x)[0]
+        num = _num_rows(x)
+        start = context.replica_id_in_sync_group * num
         gradients, sums = self._gradient(x, self._step(), start, replicas)
         damaged = tf.cast(tf.logical_not(_is_finite(gradients)), tf.float32)
         sums, damaged = context.all_reduce("SUM", (sums, damaged))
@@ -100,13 +105,11 @@ class Engine:
         spoil = tf.where(good, 1.0, float("nan"))
         self._apply([gradient * tf.cast(spoil, gradient.dtype) for gradient in gradients], finite)
         zeros = {name: tf.zeros_like(value) for name, value in sums.items()}
-        num = tf.where(finite, tf.shape(x)[0] * replicas, 0)
-        return _added(zeros, sums, finite), num, finite
+        return _added(zeros, sums, finite), tf.where(finite, num * replicas, 0), finite
 
     def _gradients(self, x, step, start, replicas):
         """Returns the gradients of this share of the mean loss, and the sums of the terms."""
-        model = self._model
-        num = tf.shape(x)[0]
+        model, num = self._model, _num_rows(x)
         x = self.prepared(x, step, start)
         seeds = noise.row_seeds(noise.seed_of(model.seed, Stream.TRAIN, step), num, start)
         with tf.GradientTape() as tape:
@@ -120,14 +123,14 @@ class Engine:
         """Returns the examples that a step of training sees.
 
         Args:
-            x: `[batch, *event]` as the data set stores them.
+            x: `[batch, *event]` as the data set stores them, or a pair with the conditions.
             step: Iterations of the optimizer before it.
             start: Where this share of the batch begins.
         """
         if self._prepare is None:
             return x
         seed = noise.seed_of(self._model.seed, Stream.DATA, step)
-        return self._prepare(x, noise.row_seeds(seed, tf.shape(x)[0], start))
+        return self._prepare(x, noise.row_seeds(seed, _num_rows(x), start))
 
     def _may_go_on(self, good):
         """Says whether training may go on after a gradient that is finite or not."""
@@ -153,6 +156,10 @@ class Engine:
 
     def _step(self):
         return tf.cast(self._model.optimizer.iterations, tf.int32)
+
+
+def _num_rows(batch):
+    return tf.shape(batches.examples(batch))[0]
 
 
 def _sums(terms):

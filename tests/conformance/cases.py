@@ -23,10 +23,15 @@ _SAMPLES = samples.folder()
 
 #: Specs to test beside a member's defaults; needed where a member has required options.
 EXAMPLES = {
+    "conditions": {
+        "label": ["label(num_classes=4)"],
+        "vector": ["vector(size=3)", "vector(size=2, mean=(40.0, -1.0), stddev=(12.0, 0.5))"],
+    },
     "datasets": {
         "arrays": [
             f"arrays(path='{_SAMPLES}/both.npz', key='x', labels='y', test=0)",
             f"arrays(path='{_SAMPLES}/grey.npy', validation=5, test=5, seed=3)",
+            f"arrays(path='{_SAMPLES}/both.npz', key='x', condition='y')",
             f"arrays(path='{_SAMPLES}/grey.npy', map_file=True, binarize='static')",
             f"arrays(path='{_SAMPLES}/grey.npy', map_file=True, binarize='dynamic')",
             f"arrays(path='{_SAMPLES}/colour.h5', key='pictures/x', map_file=True)",
@@ -53,6 +58,7 @@ EXAMPLES = {
         "table": [
             f"table(path='{_SAMPLES}/people.csv')",
             f"table(path='{_SAMPLES}/people.csv', columns=('height', 'age'), test=0)",
+            f"table(path='{_SAMPLES}/people.csv', condition='age')",
             f"table(path='{_SAMPLES}/holes.csv', missing='mask')",
         ],
         "tfds": [
@@ -89,6 +95,9 @@ EXAMPLES = {
         "conv": [
             "conv(channels=(3,), hidden=5, kernel_size=3)",
             "conv(channels=(3, 4, 5), hidden=6, kernel_size=5, activation='gelu')",
+        ],
+        "residual": [
+            "residual(channels=(3,), blocks=1, hidden=5, activation='gelu', normalize=False)",
         ],
     },
     "objectives": {
@@ -201,6 +210,7 @@ _IMAGES = ((4, 4, 1), (7, 5, 3), (1, 8, 4), (8, 1, 2), (1, 1, 1))
 NETWORKS = {
     "conv": _IMAGES,
     "mlp": (*_IMAGES, (1,), (5,), (2, 3), (2, 1, 3, 2)),
+    "residual": ((7, 5, 3), (1, 8, 4), (1, 1, 1), (5,), (2, 3), (2, 1, 3, 2)),
 }
 
 
@@ -225,6 +235,11 @@ def _mixture(prior, z):
     return scipy.special.logsumexp(each + scipy.special.log_softmax(logits), axis=-1)
 
 
+def _conditional_normal(prior, z):
+    loc, log_scale = np.split(np.float64(prior.bias), 2)  # without a condition
+    return scipy.stats.norm.logpdf(z, loc, np.exp(log_scale)).sum(axis=-1)
+
+
 def _vampprior(prior, z):
     (inputs,) = prior.get_weights()
     loc, log_scale = _posterior_parameters(inputs, z.shape[-1])
@@ -234,6 +249,7 @@ def _vampprior(prior, z):
 
 #: Function of a prior and codes `[num, latent]` -> log density by scipy; None where scipy has none.
 PRIORS = {
+    "conditional_normal": _conditional_normal,
     "coupling": None,
     "hierarchical": None,
     "mixture": _mixture,
@@ -458,6 +474,7 @@ def models():
     networks = {
         "mlp": "mlp(hidden=(6,), activation='tanh')",
         "conv": "conv(channels=(3,), hidden=5, kernel_size=3)",
+        "residual": "residual(channels=(3,), blocks=1, hidden=5)",
     }
     small = {"network": "mlp(hidden=())", "event_shape": (4,)}
     found = [{"network": networks.get(name, name)} for name in components.members("networks")]

@@ -27,6 +27,8 @@ class Dataset(components.Component, abc.ABC):
             examples are other than the rows; or None. A model carries it into its exports.
         masks_missing: Whether NaN in an example is a missing value, which the likelihood of
             `VAE(mask_missing=True)` leaves out.
+        condition: The `Condition` whose values come with the examples, as pairs; or None, and
+            then the examples come alone.
     """
 
     event_shape: tuple[int, ...]
@@ -34,6 +36,7 @@ class Dataset(components.Component, abc.ABC):
     notes: tuple[str, ...] = ()
     transform = None
     masks_missing: bool = False
+    condition = None
 
     @abc.abstractmethod
     def num_examples(self, split):
@@ -169,6 +172,27 @@ class Dataset(components.Component, abc.ABC):
     def labels(self, split):
         """Returns int labels `[num_examples]` in the order of the split, or None."""
         self._check_split(split)
+
+    def conditions(self, split):
+        """Returns the numbers that are known of each example beside it, or None.
+
+        Args:
+            split: One of `splits`.
+
+        Returns:
+            float32 `[num_examples, size]` in the order of the split, or None.
+        """
+        self._check_split(split)
+
+    @property
+    def is_indexed(self):
+        """Whether training draws examples by their index: what belongs to them can come along."""
+        return False
+
+    @property
+    def unconditioned(self):
+        """The data set of the examples alone; itself unless it yields pairs."""
+        return self
 
     def _check_split(self, name):
         if name not in self.splits:

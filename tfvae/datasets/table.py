@@ -22,7 +22,11 @@ class TableDataset(StoredDataset, name="table"):
     Args:
         path: A file, or a pattern such as 'data/*.parquet' for several of the same columns.
         columns: Names of the columns to learn, or a dict of names to 'number', 'integer' or
-            'category'; None takes all, each as its type says.
+            'category'; None takes all, each as its type says, but for those that are named below.
+        label: Name of a column of categories that is the label of a row, or None: what
+            `--condition label` takes.
+        condition: Names of columns of numbers that are known of each row: what `--condition
+            vector` takes.
         validation: Fraction or number of the rows to validate on.
         test: Fraction or number of the rows to test on; None for 0.1, 0 for no test split.
         seed: Which rows are set aside follows from it.
@@ -36,20 +40,57 @@ class TableDataset(StoredDataset, name="table"):
         OSError: If a file is not there or may not be read, or pyarrow is not installed.
     """
 
-    def __init__(self, *, path, columns=None, validation=0.1, test=None, seed=0, missing="refuse"):
+    def __init__(
+        self,
+        *,
+        path,
+        columns=None,
+        label=None,
+        condition=(),
+        validation=0.1,
+        test=None,
+        seed=0,
+        missing="refuse",
+    ):
         shares = check_options(validation, test, seed)
         self.masks_missing = values.check_missing(missing)
         paths = files.matching(path)
-        table = Table(paths, columns, self.masks_missing)
+        beside = (condition,) if isinstance(condition, str) else tuple(condition)
+        table = Table(paths, columns, self.masks_missing, without=(label, *beside))
         name = f"The table {path}"
-        raw, notes = self._parted({"train": Part(table.rows, None, name, table.where)}, shares)
+        labels, label_notes = _labels(paths, label, name)
+        known = _numbers(paths, beside)
+        whole = Part(table.rows, labels, name, table.where, conditions=known)
+        raw, notes = self._parted({"train": whole}, shares)
         transform = table.fit(raw["train"].examples)
         splits = {
             split: dataclasses.replace(part, examples=np.array(transform.encode(part.examples)))
             for split, part in raw.items()
         }
         found = _notes(transform, np.isnan(table.rows).sum(axis=0), name)
-        self._hold(splits, notes=[*found, *notes], transform=transform)
+        self._hold(splits, notes=[*found, *label_notes, *notes], transform=transform)
+
+
+def _labels(paths, label, name):
+    """Returns the labels of all rows, or None; and a note on what they stand for."""
+    if label is None:
+        return None, []
+    table = Table(paths, {label: "category"})
+    codes = ", ".join(f"{code} {text!r}" for code, text in enumerate(table.categories[label]))
+    return table.rows[:, 0].astype(np.int64), [f"{name}: labels are of `{label}`: {codes}."]
+
+
+def _numbers(paths, columns):
+    """Returns columns of numbers as they are, float32 `[num, size]`, or None."""
+    if not columns:
+        return None
+    table = Table(paths, columns)
+    if table.categories:
+        raise ValueError(
+            f"`condition` names columns of numbers. {next(iter(table.categories))!r} holds "
+            f"categories. Give it as `label`, and train with `--condition label`."
+        )
+    return table.rows
 
 
 def _notes(transform, missing, name):

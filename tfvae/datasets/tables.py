@@ -18,10 +18,10 @@ class Table:
         categories: Dict of the name of a category to the list of its values.
     """
 
-    def __init__(self, paths, columns, masks_missing=False):
+    def __init__(self, paths, columns, masks_missing=False, without=()):
         self._paths, self._masks_missing = paths, masks_missing
         tables = [_read(path) for path in paths]
-        self.kinds = _kinds(tables, paths, columns)
+        self.kinds = _kinds(tables, paths, columns, without)
         self._starts = np.cumsum([0, *(table.num_rows for table in tables)])
         self.categories: dict = {}
         self.rows = np.stack([self._column(name, tables) for name in self.kinds], axis=1)
@@ -128,9 +128,9 @@ def _read(path):
     )
 
 
-def _kinds(tables, paths, columns):
+def _kinds(tables, paths, columns, without):
     """Returns the kind of each column that is read."""
-    wanted = _wanted(tables[0], paths[0], columns)
+    wanted = _wanted(tables[0], paths[0], columns, without)
     found: dict = {}
     for table, path in zip(tables, paths, strict=True):
         for name, kind in wanted.items():
@@ -151,10 +151,10 @@ def _kinds(tables, paths, columns):
     return found
 
 
-def _wanted(table, path, columns):
+def _wanted(table, path, columns, without):
     """Returns the names of the columns to read with their kinds, None where it is to be found."""
     if columns is None:
-        columns = tuple(table.column_names)
+        columns = tuple(name for name in table.column_names if name not in without)
     if isinstance(columns, str):
         columns = (columns,)
     named = dict(columns) if isinstance(columns, dict) else dict.fromkeys(columns)

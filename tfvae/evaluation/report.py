@@ -32,12 +32,13 @@ def evaluate(model, dataset, split, *, num_samples=0, seed=0, on_batch=None):
     """
     values: dict[str, list] = {}
     done = 0
-    for x in dataset.split(split, _BATCH_SIZE):
+    for batch in dataset.split(split, _BATCH_SIZE):
+        given, x = model.bind(batch)
         seeds = noise.row_seeds(noise.seed_of(Stream.ELBO, seed), len(x), done)
-        terms = dict(_metrics(model, x, seeds))
+        terms = dict(_metrics(given, x, seeds))
         if num_samples:
             seeds = noise.row_seeds(noise.seed_of(Stream.LIKELIHOOD, seed), len(x), done)
-            terms["log_likelihood"] = importance.log_likelihood(model, x, seeds, num_samples)
+            terms["log_likelihood"] = importance.log_likelihood(given, x, seeds, num_samples)
         for name, term in terms.items():
             values.setdefault(name, []).append(term.numpy())
         done += len(x)

@@ -24,6 +24,8 @@ def describe(vae):
         "u": _entry("0 to below 1", "noise of the row: independent uniforms"),
         "image": _entry("0 to 255", f"{rows}, as pixels"),
     }
+    if vae.condition is not None:
+        shared["condition"] = _entry(vae.condition.range, vae.condition.meaning)
     return {
         **{("encoder", name): entry for name, entry in shared.items()},
         **{("decoder", name): entry for name, entry in shared.items()},

@@ -27,6 +27,7 @@ def _head(manifest):
         f"| likelihood p(x given z) | `{model['likelihood']}` |\n"
         f"| networks | `{model['network']}` |\n"
         f"| objective | `{model['objective']}` |"
+        + (f"\n| condition c of all of them | `{model['condition']}` |" if "condition" in model else "")
     )
 
 

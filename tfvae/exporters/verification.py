@@ -108,7 +108,7 @@ class Verification:
 def random_inputs(endpoint, batch, rng):
     """Returns inputs of an endpoint: seeds over all of int32, floats of both signs around zero.
 
-    The noise `u` is uniform on [0, 1).
+    The noise `u` is uniform on [0, 1); an input with examples of its own takes those.
 
     Args:
         endpoint: An `Endpoint`.
@@ -118,7 +118,12 @@ def random_inputs(endpoint, batch, rng):
     Returns:
         Dict of input name to array `[batch, ...]`.
     """
-    return {spec.name: _random(rng, spec, batch) for spec in endpoint.inputs}
+    return {
+        spec.name: endpoint.examples[spec.name](batch)
+        if spec.name in endpoint.examples
+        else _random(rng, spec, batch)
+        for spec in endpoint.inputs
+    }
 
 
 def _first(messages):

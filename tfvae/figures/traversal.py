@@ -48,6 +48,11 @@ class Traversal(GridFigure, name="traversal"):
             )
         self.example = example
 
+    @property
+    def conditioned_on(self):
+        """The example whose code is moved, or the first one."""
+        return self.example or 0
+
     def grid(self, vae, dataset, split, seed):
         """Returns a row for each latent, its values rising from left to right."""
         del seed

@@ -6,6 +6,7 @@ import pathlib
 
 import keras
 
+from tfvae import batches
 from tfvae.training import checkpoints, feeding, strategies
 from tfvae.training.guard import FiniteGuard
 from tfvae.training.images import Images
@@ -112,7 +113,7 @@ def check_schedule(objective, steps, epochs):
 def _examples(dataset, num, seed):
     """Returns examples of the training split in a random order, at most `num`."""
     num = min(num, dataset.num_examples("train"))
-    return next(iter(dataset.training(num, seed))).numpy()
+    return batches.examples(next(iter(dataset.training(num, seed)))).numpy()
 
 
 def _recorders(stack, directory, dataset, feed, at, epochs):
