@@ -86,9 +86,9 @@ class Rows:
         if shape is None:
             return
         if len(shape) == 1:
-            name, values, dtype = "labels", self.labels, np.int32
+            name, values, dtype = "labels", self.labels, "int32"
         else:
-            name, dtype = "numbers as condition", np.float32
+            name, dtype = "numbers as condition", "float32"
             values = self._dataset.conditions(self._split)
         if values is None or values.shape[1:] != tuple(shape[1:]):
             size = "" if len(shape) == 1 else f", {shape[1]} for each example"

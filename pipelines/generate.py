@@ -36,9 +36,7 @@ def main(argv):
     program, _ = exports.open_part(path, format_name, (_ENDPOINT,))
     condition = _condition(given, program, path)
     if output.suffix.lower() == _PICTURE:
-        examples = generate(
-            program, path, given.num, given.seed, given.what, condition=condition
-        )
+        examples = generate(program, path, given.num, given.seed, given.what, condition=condition)
         _write_png(examples, output, given.num)
     else:
         _write_table(program, path, output, given, condition)
@@ -172,7 +170,10 @@ def _make_parser():
     )
     parser.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
     parser.add_argument(
-        "--label", type=cli.non_negative_int, metavar="N", help="class to draw, of a model of labels"
+        "--label",
+        type=cli.non_negative_int,
+        metavar="N",
+        help="class to draw",
     )
     parser.add_argument(
         "--condition",

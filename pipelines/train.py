@@ -107,7 +107,8 @@ def _build(options):
         check_schedule(vae.objective, feed.steps, options["epochs"])
         # What fits in shape may not fit in kind, such as a closed form that isn't known.
         batch = next(iter(dataset.training(options["batch_size"], options["seed"])))
-        vae.terms(batches.each(lambda part: part[:2], batch), noise.row_seeds(noise.seed_of(options["seed"]), 2))
+        two = batches.each(lambda part: part[:2], batch)
+        vae.terms(two, noise.row_seeds(noise.seed_of(options["seed"]), 2))
     return dataset, vae
 
 

@@ -1,6 +1,7 @@
 """The joint model of examples and codes: its distributions, and what one asks of it."""
 
 import functools
+from typing import Any
 
 import tensorflow as tf
 
@@ -18,6 +19,15 @@ class Joint:
     p(z|c) p(x|z, c) and q(z|x, c). Methods take it as their last argument, as labels or as
     numbers, and leave it out where the model has none or it is given already.
     """
+
+    encoder: Any
+    decoder: Any
+    posterior_layer: Any
+    likelihood_layer: Any
+    prior_layer: Any
+    objective: Any
+    condition: Any
+    mask_missing: bool
 
     def given(self, condition):
         """Returns the model with its condition given: what has no condition left to ask for.
@@ -272,14 +282,13 @@ class Joint:
 
     def _vector(self):
         """Returns the condition as networks and prior read it, `[batch or 1, size]`, or None."""
-        if self.condition is None:
-            return None
-        raise ValueError(
-            f"This model is conditional on `{self.condition.spec}`. Give the condition of each "
-            f"example: `vae.posterior(x, condition)`, `vae.prior(condition)`, `vae.sample(num, "
-            f"seed, condition)`, `vae.elbo((x, condition))`, or `vae.given(condition)` for a model "
-            f"that has it."
-        )
+        if self.condition is not None:
+            raise ValueError(
+                f"This model is conditional on `{self.condition.spec}`. Give the condition of each "
+                f"example: `vae.posterior(x, condition)`, `vae.prior(condition)`, `vae.sample(num, "
+                f"seed, condition)`, `vae.elbo((x, condition))`, or `vae.given(condition)` for a "
+                f"model that has it."
+            )
 
 
 class Given(Joint):

@@ -1,4 +1,4 @@
-"""A condition turns values into a vector of one length, whatever program asks, and refuses others."""
+"""A condition turns values into a vector of one length, in each program, and refuses others."""
 
 import cases
 import numpy as np
@@ -77,14 +77,14 @@ def test_numbers_are_standardised_by_the_training_split():
     # float32 of numbers around 40 keeps 6 digits of them.
     np.testing.assert_allclose(standardised.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(standardised.std(axis=0), 1, rtol=1e-5)
-    again = build(str(vector.spec))
-    np.testing.assert_array_equal(again.vector(vector.examples(3)), vector.vector(vector.examples(3)))
+    again, values = build(str(vector.spec)), vector.examples(3)
+    np.testing.assert_array_equal(again.vector(values), vector.vector(values))
 
 
 def test_classes_are_counted_over_all_splits():
     splits = {"train": np.array([0, 1]), "test": np.array([4])}
     assert str(build("label").fitted(splits).spec) == "label(num_classes=5)"
-    with pytest.raises(ValueError, match="are 0 to 3. Received labels from 4 to 4"):
+    with pytest.raises(ValueError, match=r"are 0 to 3\. Received labels from 4 to 4"):
         build("label(num_classes=4)").fitted(splits)
 
 

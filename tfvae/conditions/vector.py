@@ -68,7 +68,7 @@ class Vector(Condition, name="vector"):
     def _fitted(self, splits):
         if self._size is not None:
             return self
-        train = np.float64(splits["train"])
+        train = np.asarray(splits["train"], np.float64)
         mean, stddev = train.mean(axis=0), train.std(axis=0)
         same = np.flatnonzero(stddev == 0)
         if len(same):

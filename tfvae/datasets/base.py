@@ -1,6 +1,7 @@
 """The family of data sets: named data as tf.data."""
 
 import abc
+from typing import Any
 
 import tensorflow as tf
 
@@ -36,7 +37,7 @@ class Dataset(components.Component, abc.ABC):
     notes: tuple[str, ...] = ()
     transform = None
     masks_missing: bool = False
-    condition = None
+    condition: Any = None
 
     @abc.abstractmethod
     def num_examples(self, split):

@@ -33,7 +33,7 @@ class Part:
         where: Function of an index, that names an example in messages; by default "example 7".
         places: Place of each example in the whole source, int64 `[num]`: what the noise of its
             binarization follows from, however the source is divided.
-        conditions: Numbers that are known of each example beside it, float32 `[num, size]`, or None.
+        conditions: Numbers that are known of each example, float32 `[num, size]`, or None.
     """
 
     examples: Any

@@ -31,7 +31,7 @@ class Materials:
     name: str = ""
     described: dict = dataclasses.field(default_factory=dict)
     examples: np.ndarray | None = None
-    conditions: np.ndarray | None = None
+    conditions: Any = None
 
     def rows(self):
         """Returns representative rows of data, float32.
@@ -64,8 +64,8 @@ class Materials:
             return self.vae
         if self.conditions is None:
             raise ExportError(
-                "This format is measured on data, and the model is conditional. Give the conditions "
-                "of the rows too: `Provenance(examples=x, conditions=c)`."
+                "This format is measured on data, and the model is conditional. Give the "
+                "conditions of the rows too: `Provenance(examples=x, conditions=c)`."
             )
         return self.vae.given(self.known(len(self.rows())))
 

@@ -47,11 +47,7 @@ class Traversal(GridFigure, name="traversal"):
                 f"`example` is the index of an example, from 0 on, or None. Received {example!r}."
             )
         self.example = example
-
-    @property
-    def conditioned_on(self):
-        """The example whose code is moved, or the first one."""
-        return self.example or 0
+        self.conditioned_on = example or 0
 
     def grid(self, vae, dataset, split, seed):
         """Returns a row for each latent, its values rising from left to right."""

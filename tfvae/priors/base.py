@@ -139,8 +139,8 @@ class Prior(components.Component, keras.layers.Layer, abc.ABC):
         """Returns the condition as an argument, for those that take it."""
         return (condition,) if self.conditional else ()
 
-    def _quantile(self, u, *known):
-        del u, known
+    def _quantile(self, u):
+        del u
         raise ValueError(
             f"The quantiles of a prior need latents that are independent under it. Those of "
             f"`{self.spec}` are not. Draw from it with `sample(seed)` instead."

@@ -1,5 +1,7 @@
 """A Gaussian prior whose mean and scale depend on the condition."""
 
+import itertools
+
 import keras
 import tensorflow as tf
 
@@ -44,7 +46,7 @@ class ConditionalNormal(Prior, name="conditional_normal"):
             return
         between = [self.hidden] if self.hidden else []
         sizes = [self.num_known, *between, 2 * self.latent_size]
-        for index, shape in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        for index, shape in enumerate(itertools.pairwise(sizes)):
             glorot = keras.initializers.GlorotUniform()
             name = f"kernel_{index}"
             self.kernels.append(self.add_weight(shape=shape, initializer=glorot, name=name))
@@ -53,14 +55,14 @@ class ConditionalNormal(Prior, name="conditional_normal"):
                 shape=(self.hidden,), initializer="zeros", name="hidden_bias"
             )
 
-    def _distribution(self, posterior_of, condition):
+    def _distribution(self, posterior_of, condition=None):
         del posterior_of
         return DiagonalNormal(*self._params(condition))
 
-    def _draw(self, noise, posterior_of, condition):
+    def _draw(self, noise, posterior_of, condition=None):
         return self._distribution(posterior_of, condition).bijector.forward(noise["eps"])
 
-    def _quantile(self, u, condition):
+    def _quantile(self, u, condition=None):
         loc, log_scale = self._params(condition)
         return loc + tf.exp(log_scale) * tf.math.ndtri(u)
 

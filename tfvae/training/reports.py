@@ -37,9 +37,10 @@ class Reports(keras.callbacks.Callback):
             logs[f"val_{name}"] = share
             if share > 0:
                 role, _, report = name.partition("_")
+                num = len(batches.examples(self._batch))
                 print(
-                    f"Epoch {epoch + 1}: {share:.2%} of what the {role} gives of "
-                    f"{len(batches.examples(self._batch))} examples is {_REMEDIES.get(report, report)}."
+                    f"Epoch {epoch + 1}: {share:.2%} of what the {role} gives of {num} examples is "
+                    f"{_REMEDIES.get(report, report)}."
                 )
 
     def _shares(self):

