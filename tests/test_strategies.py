@@ -13,7 +13,9 @@ import tensorflow as tf
 
 import tfvae
 from tfvae import components
+from tfvae.conditions.label import Label
 from tfvae.datasets.base import Dataset
+from tfvae.datasets.conditioned import Conditioned
 from tfvae.training import cluster, feeding, logs, strategies
 
 PROGRAM = """
@@ -127,6 +129,15 @@ def test_the_shares_of_a_batch_make_up_the_batch():
     shares = [np.concatenate(pair) for pair in zip(first.take(3), second.take(3), strict=True)]
     batches = [block[0] for block in whole.take(5) if len(block[0]) == 20]
     np.testing.assert_array_equal(shares, batches)
+
+
+def test_the_shares_of_a_batch_keep_their_conditions():
+    data = Conditioned(components.build(Dataset, "mnist(limit=50)"), Label())
+    first, second = (feeding.make(data, 20, 0, TwoReplicas(i)).training(0, 1) for i in range(2))
+    x, labels = next(iter(data.blocks(20, 1, 0, start_step=1)))
+    (x0, labels0), (x1, labels1) = (next(iter(shares)) for shares in (first, second))
+    np.testing.assert_array_equal(np.concatenate([x0, x1]), x[0])
+    np.testing.assert_array_equal(np.concatenate([labels0, labels1]), labels[0])
 
 
 def test_a_batch_that_devices_cannot_share_is_refused():
