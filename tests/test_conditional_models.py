@@ -7,11 +7,14 @@ import tensorflow as tf
 from scipy import stats
 
 import tfvae
-from tfvae import components, noise
+from tfvae import components, noise, xla
 from tfvae.conditions.label import Label
 from tfvae.conditions.vector import Vector
 from tfvae.datasets.base import Dataset
 from tfvae.datasets.conditioned import Conditioned
+from tfvae.exporters import endpoints
+from tfvae.exporters.base import Exporter
+from tfvae.exporters.verification import random_inputs
 from tfvae.vae import VAE
 
 CLASSES = 3
@@ -167,9 +170,10 @@ def test_fit_takes_pairs_and_a_saved_model_goes_on_where_it_was(x, tmp_path):
 def test_a_block_of_pairs_is_so_many_steps(x):
     pair, weights = (x, LABELS), []
     block = tuple(np.stack([part, part]) for part in pair)
-    for data in (tf.data.Dataset.from_tensors(block), tf.data.Dataset.from_tensors(pair).repeat(2)):
+    single = tf.data.Dataset.from_tensors(pair).repeat(2)
+    for data, by_xla in ((tf.data.Dataset.from_tensors(block), True), (single, False)):
         model = small()
-        model.compile(keras.optimizers.SGD(0.01), jit_compile=False)
+        model.compile(keras.optimizers.SGD(0.01), jit_compile=by_xla)
         model.fit(data, shuffle=False, verbose=0)
         assert int(model.optimizer.iterations) == 2
         weights.append(np.concatenate([w.ravel() for w in model.get_weights()]))
@@ -227,6 +231,39 @@ def test_a_model_without_a_condition_takes_none(x):
 def test_a_prior_that_is_made_of_posteriors_is_refused():
     with pytest.raises(ValueError, match=r"nobody knows their condition .* `conditional_normal`"):
         small(prior="vampprior(num_components=2)")
+
+
+def test_convolutions_are_found_inside_a_conditional_encoder():
+    parts = {"event_shape": (4, 4, 1), "network": "conv(channels=(3,), hidden=5)"}
+    assert xla.pays_off(small(**parts)) == xla.pays_off(small(**parts, condition=None))
+    assert xla.pays_off(small()) == xla.pays_off(small(condition=None))
+
+
+@pytest.mark.parametrize("spec", ["label(num_classes=3)", "vector(size=2, mean=(40.0, -1.0))"])
+@pytest.mark.parametrize("format_name", ["saved_model(input='uint8')", "litert"])
+def test_every_signature_takes_the_condition_last(format_name, spec):
+    model = small((4, 3, 1), condition=spec, likelihood="bernoulli")
+    listed = endpoints.of_format(model, components.build(Exporter, format_name))
+    plain = endpoints.of_format(
+        small((4, 3, 1), condition=None), components.build(Exporter, format_name)
+    )
+    rng = np.random.default_rng(0)
+    for part, several in listed.items():
+        for endpoint, without in zip(several, plain[part], strict=True):
+            assert endpoint.name == without.name
+            assert endpoint.inputs[:-1] == without.inputs
+            assert endpoint.inputs[-1] == model.condition.input
+            inputs = random_inputs(endpoint, 6, rng)
+            answer = endpoint.function(**inputs)
+            other = endpoint.function(**{**inputs, "condition": inputs["condition"][::-1]})
+            for name, tensor in answer.items():
+                assert tensor.shape[0] == 6
+                assert np.isfinite(tensor).all()
+                # A draw from {0, 1} or a byte may stay; a code of the prior does.
+                assert name in ("x", "z", "image") or np.any(tensor != other[name])
+            again = endpoint.function(**{name: array[2:3] for name, array in inputs.items()})
+            for name, tensor in again.items():
+                np.testing.assert_allclose(tensor, answer[name][2:3], rtol=1e-5, atol=1e-6)
 
 
 # Data sets.

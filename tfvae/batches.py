@@ -1,14 +1,15 @@
-"""Batches as they travel: examples, or pairs of examples and the values of their condition."""
+"""Batches as they travel: examples, or pairs of examples and the values of their condition.
 
-import tensorflow as tf
+It imports nothing: what reads batches may load no TensorFlow before it has to.
+"""
 
 
 def examples(batch):
     """Returns the examples of a batch or block.
 
     Examples:
-        >>> examples((tf.zeros([2, 3]), tf.constant([4, 5]))).shape
-        TensorShape([2, 3])
+        >>> examples(([[0.5], [0.25]], [4, 5]))
+        [[0.5], [0.25]]
     """
     return batch[0] if isinstance(batch, tuple) else batch
 
@@ -17,10 +18,10 @@ def each(function, batch):
     """Returns a batch with a function applied to its examples, and to their conditions alike.
 
     Examples:
-        >>> each(lambda part: part[:1], (tf.zeros([2, 3]), tf.constant([4, 5])))[1].numpy()
-        array([4], dtype=int32)
+        >>> each(lambda part: part[:1], ([[0.5], [0.25]], [4, 5]))
+        ([[0.5]], [4])
     """
-    return tf.nest.map_structure(function, batch)
+    return tuple(map(function, batch)) if isinstance(batch, tuple) else function(batch)
 
 
 def packed(parts):
@@ -28,5 +29,9 @@ def packed(parts):
 
     Args:
         parts: Tuple of the examples alone, or of examples and conditions.
+
+    Examples:
+        >>> packed(([0.5],)), packed(([0.5], [4]))
+        ([0.5], ([0.5], [4]))
     """
     return parts if len(parts) > 1 else parts[0]
