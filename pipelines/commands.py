@@ -99,7 +99,8 @@ def make_parser():
             type=cli.spec_of(family),
             metavar="SPEC",
             default=cli.NOT_GIVEN,
-            help=f"one of: {', '.join(components.members(family))} (default: {DEFAULTS[name]})",
+            help=f"one of: {', '.join(components.members(family))} "
+            f"(default: {DEFAULTS[name] or 'none'})",
         )
     for name, (kind, text) in _NUMBERS.items():
         parser.add_argument(
