@@ -8,6 +8,10 @@ from tfvae import components, noise
 from tfvae.datasets.epochs import cut_epoch
 from tfvae.noise import Stream
 
+#: For what makes `tf.data`: AutoGraph would rewrite each function in it, which takes longer than
+#: the rest of the start of a run, and none of them has control flow of Python's.
+_as_written = tf.autograph.experimental.do_not_convert
+
 
 class Dataset(components.Component, abc.ABC):
     """Data with named splits that share no example.
@@ -64,6 +68,7 @@ class Dataset(components.Component, abc.ABC):
         """Says whether `_prepare` draws, and needs its seeds: making them takes time."""
         return True
 
+    @_as_written
     def split(self, name, batch_size):
         """Returns one split as batches, in one fixed order and with fixed noise.
 
@@ -82,6 +87,7 @@ class Dataset(components.Component, abc.ABC):
         self._check_batch_size(batch_size)
         return self._split(name, batch_size)
 
+    @_as_written
     def training(self, batch_size, seed=0, start_step=0):
         """Returns the training split, shuffled, one epoch after another without end.
 
@@ -109,6 +115,7 @@ class Dataset(components.Component, abc.ABC):
         batches = blocks.enumerate(start_step).map(prepare, num_parallel_calls=2)
         return batches.prefetch(2)
 
+    @_as_written
     def blocks(self, batch_size, num_steps, seed=0, start_step=0):
         """Returns the training split as stored, in blocks of several batches without end.
 

@@ -47,8 +47,8 @@ def train(
     """Trains a VAE, or goes on from the newest checkpoint of the run directory.
 
     Writes `checkpoints/`, `train/`, `validation/` and `metrics.jsonl`, and leaves the model with
-    the weights of the epoch with the highest ELBO on the validation split, or the highest bound where
-    the objective is a tighter one.
+    the weights of the epoch with the highest ELBO on the validation split, or the highest bound
+    where the objective is a tighter one.
 
     Args:
         vae: A `VAE`; compiled here, with Adam.
