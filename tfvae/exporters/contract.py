@@ -1,5 +1,7 @@
 """What the inputs and outputs of an export mean, in words and numbers: for manifests and cards."""
 
+from tfvae.exporters import golden
+
 _INT32 = "-2147483648 to 2147483647"
 
 
@@ -23,6 +25,10 @@ def describe(vae):
         "eps": _entry("the reals", "noise of the row: independent standard normals"),
         "u": _entry("0 to below 1", "noise of the row: independent uniforms"),
         "image": _entry("0 to 255", f"{rows}, as pixels"),
+        "image_bytes": _entry(
+            f"PNG files of {_pixels(vae.event_shape)}",
+            f'{rows}, as a file; in JSON {{"b64": "..."}}',
+        ),
     }
     return {
         **{("encoder", name): entry for name, entry in shared.items()},
@@ -37,13 +43,18 @@ def describe(vae):
     }
 
 
-def signatures(described, endpoints, golden):
+def _pixels(event_shape):
+    """Returns what a picture measures: "28 x 28 x 1" for height, width and channels."""
+    return " x ".join(map(str, event_shape))
+
+
+def signatures(described, endpoints, requests):
     """Returns what the signatures of a part take and give.
 
     Args:
         described: What `describe` returns.
         endpoints: Dict of part to a tuple of `Endpoint`.
-        golden: Dict of (part, signature) to a golden `Request`: where outputs are known from.
+        requests: Dict of (part, signature) to a golden `Request`: where outputs are known from.
 
     Returns:
         Dict of part to a dict of signature to `inputs` and `outputs`, lists of dicts.
@@ -56,8 +67,8 @@ def signatures(described, endpoints, golden):
                     for spec in endpoint.inputs
                 ],
                 "outputs": [
-                    _tensor(described, part, name, array.dtype.name, array.shape[1:])
-                    for name, array in golden[part, endpoint.name].outputs.items()
+                    _tensor(described, part, name, golden.dtype_name(array), array.shape[1:])
+                    for name, array in requests[part, endpoint.name].outputs.items()
                 ],
             }
             for endpoint in listed

@@ -12,6 +12,7 @@ A publication moves `canary` to the new version; `stable` stays where it is unti
 its number in `models.config`. The other files are written once and left to their owners.
 """
 
+import base64
 import importlib.metadata
 import json
 import pathlib
@@ -204,10 +205,30 @@ def _request(request):
     return json.dumps({"signature_name": request.signature, "instances": rows}) + "\n"
 
 
+def _holds_files(request):
+    """Says whether a request takes bytes."""
+    return any(array.dtype.kind == "S" for array in request.inputs.values())
+
+
 def _plain(array):
     if array.ndim:
         return [_plain(item) for item in array]
+    if array.dtype.kind == "S":
+        return {"b64": base64.b64encode(array).decode()}
     return float(str(array)) if array.dtype.kind == "f" else int(array)
+
+
+_FILES = """
+Bytes stand as `{"b64": "..."}` in JSON, both ways. To encode a picture, and to see a decoded one:
+
+    printf '{"signature_name": "encode_image", "instances": [{"image_bytes": {"b64": "%s"}}]}' \\
+      "$(base64 < picture.png | tr -d '\\n')" |
+      curl -s localhost:8501/v1/models/encoder:predict -d @-
+
+    curl -s localhost:8501/v1/models/decoder:predict -d @requests/decoder-decode_image.json |
+      python3 -c 'import base64, json, sys; sys.stdout.buffer.write(base64.b64decode(
+      json.load(sys.stdin)["predictions"][0]["b64"]))' > decoded.png
+"""
 
 
 def _readme(name, image, parts, requests):
@@ -245,7 +266,7 @@ Which versions are served, and the types and shapes of their signatures:
 Each signature, two rows:
 
 {curls}
-
+{_FILES if any(_holds_files(r) for r in requests) else ""}
 A label or a version stands in the path: `/v1/models/{parts[0]}/labels/stable:predict`,
 `/v1/models/{parts[0]}/versions/1:predict`.
 

@@ -1,0 +1,69 @@
+"""The Apache Beam pipeline over the parts of a table. Needs apache-beam.
+
+A worker needs NumPy, apache-beam, what runs the exported part (ai-edge-litert for LiteRT files),
+this package, and the folders that the command names.
+"""
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipelines.cli import Failure
+
+
+class MakePart(beam.DoFn):
+    """Makes the parts whose numbers it gets.
+
+    Args:
+        step: A step of `steps`.
+        parts: `Parts`.
+    """
+
+    def __init__(self, step, parts):
+        self._step = step
+        self._parts = parts
+
+    def setup(self):
+        """Opens the exported part, once in each worker."""
+        self._opened = self._step.open()
+
+    def process(self, number):
+        """Makes a part."""
+        self._parts.make(self._step, self._opened, number)
+        yield number
+
+
+def pipeline(runner, flags):
+    """Returns an empty pipeline.
+
+    Args:
+        runner: Name of a runner.
+        flags: List of its options.
+
+    Raises:
+        ValueError: If there is no such runner or option.
+    """
+    try:
+        return beam.Pipeline(options=PipelineOptions(flags, runner=runner))
+    except (ImportError, AttributeError, SystemExit) as error:
+        raise ValueError(f"`--runner {runner}` can't be used: {error}.") from error
+
+
+def run(empty, step, parts):
+    """Makes the parts that are missing.
+
+    Args:
+        empty: What `pipeline` returns.
+        step: A step of `steps`.
+        parts: `Parts`.
+
+    Raises:
+        Failure: If the pipeline fails.
+    """
+    numbers = empty | "Parts" >> beam.Create(parts.missing())
+    numbers | "Make" >> beam.ParDo(MakePart(step, parts))
+    try:
+        empty.run().wait_until_finish()
+    except Exception as error:  # whatever it is that an engine raises
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = lines[-1] if lines else type(error).__name__
+        raise Failure(f"The pipeline has failed: {reason}") from error
