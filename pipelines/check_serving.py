@@ -51,9 +51,10 @@ def main(argv):
     wrong = [result for result in results if result.difference]
     if wrong:
         first = wrong[0]
+        asked = f" Does the label `{given.label}` name version {version}?" if given.label else ""
         raise Failure(
             f"Signature `{first.request.signature}` of the {first.request.part}: "
-            f"{first.difference} {len(wrong)} of {len(results)} signatures are wrong."
+            f"{first.difference} {len(wrong)} of {len(results)} signatures are wrong.{asked}"
         )
     print(f"{given.url} serves version {version}: {len(results)} signatures answer as the model.")
 

@@ -81,7 +81,8 @@ class Encode:
             stop: The row after the last one.
         """
         del stop  # the file ends there
-        yield from encode(*opened, Stored(self.folder, start), 0, self.suffix)
+        program, endpoint = opened
+        yield from encode(program, endpoint, Stored(self.folder, start), 0, self.suffix)
 
 
 class Stored:

@@ -18,8 +18,10 @@ def describe(vae):
     support = vae.likelihood_layer.support
     rows = "a row, in the units it came in" if vae.transform is not None else "an example"
     examples = "as in the table" if vae.transform is not None else support
+    x = f"{rows}: what the model was trained on"
+    missing = ", NaN where a value is missing" if vae.mask_missing else ""
     shared = {
-        "x": _entry(examples, f"{rows}: what the model was trained on"),
+        "x": _entry(examples, x),
         "z": _entry("the reals", f"a code of {vae.latent_size} numbers"),
         "seed": _entry(_INT32, "the seed of the row: its draw depends on it alone"),
         "eps": _entry("the reals", "noise of the row: independent standard normals"),
@@ -33,6 +35,7 @@ def describe(vae):
     return {
         **{("encoder", name): entry for name, entry in shared.items()},
         **{("decoder", name): entry for name, entry in shared.items()},
+        ("encoder", "x"): _entry(examples, f"{x}{missing}"),
         ("encoder", "mean"): _entry("the reals", f"mean of q(z|x), {vae.posterior_layer.spec}"),
         ("encoder", "stddev"): _entry("above 0", "standard deviation of q(z|x)"),
         ("decoder", "mean"): _entry(
