@@ -289,8 +289,11 @@ def test_a_deployment_that_answers_otherwise_fails(exported, stand_in, tmp_path)
     message = (
         r"`generate` of the decoder: output `z` differs in 1 of 4 elements, by at most 0\.01.*"
     )
-    with pytest.raises(Failure, match=f"{message} 1 of 7 signatures are wrong"):
-        check_serving.main([str(path), "--url", stand_in.rest_url, "--num", "1"])
+    common = [str(path), "--url", stand_in.rest_url, "--num", "1"]
+    with pytest.raises(Failure, match=rf"{message} 1 of 7 signatures are wrong\.$"):
+        check_serving.main(common)
+    with pytest.raises(Failure, match=r"are wrong\. Does the label `canary` name version 1\?"):
+        check_serving.main([*common, "--label", "canary"])
 
 
 def test_a_version_that_is_not_served_fails(exported, stand_in, tmp_path):

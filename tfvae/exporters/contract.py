@@ -28,8 +28,7 @@ def describe(vae):
         "u": _entry("0 to below 1", "noise of the row: independent uniforms"),
         "image": _entry("0 to 255", f"{rows}, as pixels"),
         "image_bytes": _entry(
-            f"PNG files of {_pixels(vae.event_shape)}",
-            f'{rows}, as a file; in JSON {{"b64": "..."}}',
+            f"PNG files; {_measures(vae.event_shape)}", f'{rows}; in JSON {{"b64": "..."}}'
         ),
     }
     return {
@@ -46,9 +45,10 @@ def describe(vae):
     }
 
 
-def _pixels(event_shape):
-    """Returns what a picture measures: "28 x 28 x 1" for height, width and channels."""
-    return " x ".join(map(str, event_shape))
+def _measures(event_shape):
+    """Returns what a picture measures, such as "height 28, width 28, channels 1"."""
+    names = ("height", "width", "channels")
+    return ", ".join(f"{name} {size}" for name, size in zip(names, event_shape, strict=False))
 
 
 def signatures(described, endpoints, requests):
