@@ -48,7 +48,7 @@ def main(argv):
             client.wait_until_available(part, version, given.wait)
         results = [_replay(client, request, given.num) for request in requests]
     except ServingError as error:
-        raise Failure(f"{error}{_on_label(given.label, version)}") from error
+        raise Failure(f"{str(error).rstrip('.')}.{_on_label(given.label, version)}") from error
     print(_table(results))
     wrong = [result for result in results if result.difference]
     if wrong:

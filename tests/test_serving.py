@@ -174,6 +174,13 @@ def test_a_request_that_is_wrong_is_refused_once_in_the_words_of_the_server(stan
     assert stand_in.num_requests == before + 3
 
 
+def test_a_picture_in_colour_is_encoded_as_its_grey(url):
+    shades = [np.full((3, 2, channels), 120, np.uint8) for channels in (1, 3)]
+    files = [tf.io.encode_png(shade).numpy() for shade in shades]
+    grey, colour = Client(url).encode_image(files)["mean"]
+    np.testing.assert_allclose(colour, grey, rtol=1e-5)
+
+
 def test_a_picture_that_does_not_fit_is_refused_in_the_words_of_the_server(url):
     large = tf.io.encode_png(np.zeros((4, 2, 1), np.uint8)).numpy()
     with pytest.raises(ServingError, match=r"not compatible with expected shape \[3,2,1\]"):
