@@ -4,6 +4,10 @@ A worker needs NumPy, apache-beam, what runs the exported part (ai-edge-litert f
 this package, and the folders that the command names.
 """
 
+import contextlib
+import io
+import sys
+
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -42,10 +46,22 @@ def pipeline(runner, flags):
     Raises:
         ValueError: If there is no such runner or option.
     """
+    # DirectRunner downloads a program, Prism, to run pipelines with, but for those that may have
+    # unsafe triggers. This one has no triggers at all.
+    settings = {"runner": runner, "allow_unsafe_triggers": True}
+    said = io.StringIO()  # how the options are used, in full, if one is wrong
     try:
-        return beam.Pipeline(options=PipelineOptions(flags, runner=runner))
-    except (ImportError, AttributeError, SystemExit) as error:
+        with contextlib.redirect_stderr(said):
+            options = PipelineOptions(flags, **settings)
+            options.get_all_options()
+            empty = beam.Pipeline(options=options)
+    except SystemExit as error:
+        reason = said.getvalue().strip().rpartition("error: ")[-1]
+        raise ValueError(f"`--runner-options` are not those of Apache Beam: {reason}.") from error
+    except (ImportError, AttributeError) as error:
         raise ValueError(f"`--runner {runner}` can't be used: {error}.") from error
+    sys.stderr.write(said.getvalue())
+    return empty
 
 
 def run(empty, step, parts):

@@ -103,12 +103,16 @@ def test_beam_draws_the_examples_of_one_process_without_tensorflow(python, expor
     generate.main([*common, "--output", str(tmp_path / "one.npz")])
     output = tmp_path / "new" / "many.npz"
     nobody = [*common, "--output", str(tmp_path / "a.npy"), "--runner", "Nobody"]
-    result = by_beam(python, "generate", nobody, [*common, "--output", str(output), *PARTS])
+    wrong = [*nobody[:-1], "DirectRunner", "--runner-options", "--direct_num_workers many"]
+    commands = nobody, wrong, [*common, "--output", str(output), *PARTS]
+    result = by_beam(python, "generate", *commands)
     assert re.fullmatch(
-        rf"status 2\n{re.escape(str(output))}: {NUM} examples, mean of .*\nstatus 0\n",
+        rf"status 2\nstatus 2\n{re.escape(str(output))}: {NUM} examples, mean of .*\nstatus 0\n",
         result.stdout,
     ), result.stderr
     assert "Unexpected pipeline runner: Nobody. Valid values are" in result.stderr
+    assert "direct_num_workers: invalid int value: 'many'" in result.stderr
+    assert "download" not in result.stderr.lower()
     assert {path.name for path in tmp_path.iterdir()} == {"one.npz", "new"}
     assert [path.name for path in output.parent.iterdir()] == ["many.npz"]
     assert len(list(output.iterdir())) == 3
