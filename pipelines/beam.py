@@ -8,14 +8,11 @@ import contextlib
 import io
 import sys
 
-import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
-
 from pipelines.cli import Failure
 
 
-class MakePart(beam.DoFn):
-    """Makes the parts whose numbers it gets.
+class MakePart:
+    """Makes the parts whose numbers it gets. Each worker has its own, which opens a file once.
 
     Args:
         step: A step of `steps`.
@@ -25,15 +22,14 @@ class MakePart(beam.DoFn):
     def __init__(self, step, parts):
         self._step = step
         self._parts = parts
+        self._opened = None
 
-    def setup(self):
-        """Opens the exported part, once in each worker."""
-        self._opened = self._step.open()
-
-    def process(self, number):
-        """Makes a part."""
+    def __call__(self, number):
+        """Makes a part, and returns its number."""
+        if self._opened is None:
+            self._opened = self._step.open()
         self._parts.make(self._step, self._opened, number)
-        yield number
+        return number
 
 
 def pipeline(runner, flags):
@@ -46,6 +42,9 @@ def pipeline(runner, flags):
     Raises:
         ValueError: If there is no such runner or option.
     """
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+
     # DirectRunner downloads a program, Prism, to run pipelines with, but for those that may have
     # unsafe triggers. This one has no triggers at all.
     settings = {"runner": runner, "allow_unsafe_triggers": True}
@@ -75,8 +74,10 @@ def run(empty, step, parts):
     Raises:
         Failure: If the pipeline fails.
     """
+    import apache_beam as beam
+
     numbers = empty | "Parts" >> beam.Create(parts.missing())
-    numbers | "Make" >> beam.ParDo(MakePart(step, parts))
+    numbers | "Make" >> beam.Map(MakePart(step, parts))
     try:
         empty.run().wait_until_finish()
     except Exception as error:  # whatever it is that an engine raises
