@@ -11,13 +11,14 @@ from pipelines import cli
 from pipelines.cli import Failure, UsageError
 
 
-def check(name, suffixes, overwrite):
+def check(name, suffixes, overwrite, *, parts=False):
     """Refuses a file that can't be written, before the work that would end there.
 
     Args:
         name: What `--output` gives.
         suffixes: The endings that the program writes, each with its dot; the first is proposed.
         overwrite: Whether a file that is there may be replaced.
+        parts: Whether it will be a folder of parts instead, `part-*` with the same ending.
 
     Returns:
         `pathlib.Path` of the file.
@@ -26,7 +27,7 @@ def check(name, suffixes, overwrite):
         UsageError: If it has another ending, is there already, or can't be written.
     """
     path = pathlib.Path(name)
-    if path.is_dir():
+    if path.is_dir() and not (parts and _is_of_parts(path)):
         raise UsageError(
             f"`--output` names a file. {path} is a directory. Write "
             f"`--output {path / f'picture{suffixes[0]}'}`."
@@ -42,6 +43,11 @@ def check(name, suffixes, overwrite):
         )
     check_place(path, "--output")
     return path
+
+
+def _is_of_parts(path):
+    """Says whether a path is a folder with parts and nothing else."""
+    return path.is_dir() and all(p.match(f"part-*{path.suffix}") for p in path.iterdir())
 
 
 def check_place(path, option):
