@@ -135,6 +135,31 @@ def test_holes_are_the_same_in_csv_and_parquet(place):
     assert build(specs[0]).fingerprint() == build(specs[1]).fingerprint()
 
 
+def test_a_number_that_is_not_one_is_missing_as_a_category_too(place):
+    table = {"a": [0.5, float("nan"), 1.5, 2.5] * 9, "b": [float(i) for i in range(36)]}
+    pa.parquet.write_table(pa.table(table), "x.parquet")
+    spec = "table(path='x.parquet', columns={'a': 'category', 'b': None}"
+    assert "The column `a` has no value in row 2 of x.parquet" in refused(f"{spec})")
+    dataset = build(f"{spec}, missing='mask')")
+    assert dataset.transform.columns[0]["categories"] == ["0.5", "1.5", "2.5"]
+    assert np.isnan(everything(dataset)[:, :3]).all(axis=1).sum() == 9
+
+
+def test_digits_that_float32_has_no_room_for_are_said(place):
+    time = 1.7e9 + np.arange(60) * 20.0  # where float32 has steps of 128
+    columns = {"fine": np.arange(60) / 8, "height": np.arange(60) / 10, "time": time}
+    pa.parquet.write_table(pa.table(columns), "x.parquet")
+    notes = build("table(path='x.parquet', columns=('fine', 'height'))").notes
+    assert "moves" not in notes[0]
+    moved = np.abs(columns["height"] - columns["height"].astype(np.float32)).max()
+    assert f"cast to float32, which moves them by up to {moved:.2g}." in notes[1]
+    (note,) = build("table(path='x.parquet', columns='time')").notes
+    assert "of the standard deviation: subtract a constant from the column first." in note
+    pa.parquet.write_table(pa.table({"time": 1.7e9 + np.arange(9), "b": np.arange(9)}), "y.parquet")
+    message = refused("table(path='y.parquet')")
+    assert "in every row to train on once float32 has rounded it, by up to " in message
+
+
 HEAD = "a,b,c\n"
 LINES = [f"{i},{i * 0.5 + 0.25},{'xy'[i % 2]}\n" for i in range(20)]
 

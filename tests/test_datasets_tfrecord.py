@@ -152,7 +152,7 @@ def test_options_of_a_stream_that_are_out_of_range_are_refused(options, message,
 
 
 def test_what_does_not_fit_into_memory_can_be_streamed(shards, monkeypatch):
-    monkeypatch.setattr(gathering.files, "total_memory", lambda: 10_000)  # for 30 bytes a record
+    monkeypatch.setattr(gathering.memory, "total", lambda: 10_000)  # for 30 bytes a record
     assert "Or read it anew each epoch: `stream=True`." in refused(f"{SHARDS})")
     assert build(f"{SHARDS}, stream=True)").num_examples("train") == 83
 

@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 
-from tfvae.datasets import files, values
+from tfvae.datasets import files, memory, values
 from tfvae.datasets.mapped import Mapped
 from tfvae.datasets.stored import Part, StoredDataset, check_options
 
@@ -63,9 +63,6 @@ class Arrays(StoredDataset, name="arrays"):
             array = array[..., np.newaxis]
             notes.append(f"{name}: rank 3 was read as grey images, {array.shape[1:]} each.")
         part = Part(_stored(array, scale, map_file, name), _read_labels(path, labels), name)
-        if self.masks_missing:
-            num = values.count_missing(part.examples)
-            notes.append(f"{name}: {num:,} values are missing and left out by the likelihood.")
         self._divide({"train": part}, shares, binarize=binarize, notes=filter(None, notes))
 
 
@@ -78,7 +75,7 @@ def _stored(array, scale, map_file, name):
             f"not. Store it with `numpy.save('x.npy', x)`."
         )
     values.check_whole(array, name)
-    if is_mapped and (map_file or (map_file is None and not files.fits_memory(4 * array.nbytes))):
+    if is_mapped and (map_file or (map_file is None and not memory.fits(4 * array.nbytes))):
         return Mapped(array, scale)
     return values.stored(np.array(array), scale)
 
@@ -121,10 +118,13 @@ def _read_hdf5(path, key):
             found: dict = {}
             file.visititems(lambda name, item: _collect(found, name, item, h5py.Dataset))
             item = file[_choose(key, found, path)]
+            values.check_dtype(item, f"The array {item.name} of {path}")
+            if item.shape is None or 0 in item.shape:
+                return np.empty(item.shape or [0], item.dtype)  # nothing that could be mapped
             if item.id.get_offset() is not None and item.dtype.isnative:
                 shape, dtype, offset = item.shape, item.dtype, item.id.get_offset()
                 return np.memmap(path, dtype, "r", offset, shape)
-            if not files.fits_memory(4 * item.size):
+            if not memory.fits(4 * item.size):
                 raise KeyError(
                     f"The array {item.name} of {path} is chunked or compressed, and too large for "
                     f"the memory. Store it as .npy, or contiguously: "

@@ -78,16 +78,6 @@ def damaged(path, error):
     return f"The data file {path} is damaged: {reason}. Fetch it again."
 
 
-def fits_memory(num_bytes):
-    """Says whether so many bytes are at most half of the memory of this machine."""
-    return num_bytes <= total_memory() / 2
-
-
-def total_memory():
-    """Returns the bytes of memory that this machine has."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
 def _refuse(place, option):
     raise PermissionError(
         f"`{option}` leads to {place}, which this user may not read. Change its permissions with "

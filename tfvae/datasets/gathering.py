@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tfvae.datasets import files, values
+from tfvae.datasets import memory, values
 from tfvae.datasets.mapped import Mapped
 
 _EXAMPLES, _TAGS, _FACTS = "examples.bin", "tags.npy", "facts.json"
@@ -69,7 +69,7 @@ def gather(read, *, cache, key, name, remedy=""):
 
 def stamp(path):
     """Returns what changes when a file does: its name, size and time of change."""
-    status = path.stat()
+    status = path.stat() if path.exists() else path.lstat()  # of a link that leads nowhere
     return [str(path.absolute()), status.st_size, status.st_mtime_ns]
 
 
@@ -81,9 +81,9 @@ def _in_memory(read, name, remedy):
         tags.append(tag)
         num_bytes += block.nbytes
         # Once more as much while the blocks are joined.
-        if not files.fits_memory(2 * num_bytes):
+        if not memory.fits(2 * num_bytes):
             raise ValueError(
-                f"{name} is larger than a quarter of the memory ({files.total_memory() / 1e9:.0f} "
+                f"{name} is larger than a quarter of the memory ({memory.total() / 1e9:.0f} "
                 f"GB). Keep what is read on disk, in a folder with room: `cache='...'`. {remedy}"
             )
     if not blocks:
@@ -138,6 +138,6 @@ def _open(place):
             f"The cache {place} is damaged: {error}. Delete that folder; it is written again."
         ) from error
     # At the rate of memory where it fits; it leaves room for what training makes of it.
-    fits = files.fits_memory(4 * array.nbytes)
+    fits = memory.fits(4 * array.nbytes)
     scale = None if said["dtype"] == "uint8" else 1
     return Gathered(np.array(array) if fits else Mapped(array, scale), tags, said["facts"])

@@ -91,8 +91,9 @@ def _looked_at(image, path):
         done.add("animated: the first frame was taken")
     if image.format == "PNG":
         with open(path, "rb") as file:
-            if file.read(25)[24:] == b"\x10":
-                done.add("16 bits a channel were rounded to 8")
+            if file.read(25)[24:] == b"\x10":  # Pillow keeps 16 bits of grey, not of colours
+                how = "rounded" if image.mode.startswith("I") else "cut off"
+                done.add(f"16 bits a channel were {how} to 8")
     if image.mode == "CMYK":
         done.add("CMYK was converted to RGB without its colour profile")
     if image.getexif().get(0x0112, 1) != 1:

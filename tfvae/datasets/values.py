@@ -177,6 +177,20 @@ def check_missing(missing):
     return missing == "mask"
 
 
+def check_labels(labels, name):
+    """Refuses labels that are no whole numbers.
+
+    Raises:
+        ValueError: If their dtype is another one.
+    """
+    if labels.dtype.kind not in "iub":
+        raise ValueError(
+            f"Labels are whole numbers, the numbers of classes. {name} has labels that are "
+            f"{_what(labels.dtype)}. Number them, as in `numpy.unique(labels, "
+            f"return_inverse=True)[1]`."
+        )
+
+
 def constant(examples):
     """Returns the indices of the elements of vectors `[num, size]` that never vary, int64."""
     low, high = np.full(examples.shape[1], np.inf), np.full(examples.shape[1], -np.inf)
@@ -225,7 +239,7 @@ def check_whole(array, name):
     Raises:
         ValueError: If there is one beyond 2**24.
     """
-    if array.dtype.kind in "iu" and array.dtype.itemsize > 2 and len(array):
+    if array.dtype.kind in "iu" and array.dtype.itemsize > 2 and array.size:
         largest = max(int(array.max()), -int(array.min()))
         if largest > _LARGEST_WHOLE:
             raise ValueError(
