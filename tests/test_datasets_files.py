@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import zipfile
 
 import h5py
 import numpy as np
@@ -191,6 +192,8 @@ def test_arrays_that_nothing_can_be_learnt_from_are_refused(array, message, plac
         ("arrays(path='x.npy', scale=0)", "`scale` is what values are divided by"),
         ("arrays(path='x.npy', binarize='dynamic')", "values from 0 to 19. Divide them first, as"),
         ("arrays(path='x.npy', binarize='maybe')", "`binarize` is one of 'none', 'threshold'"),
+        ("arrays(path='no.npz')", "The data file no.npz is damaged: it is no archive."),
+        ("arrays(path='text.npz')", "text.npz is an archive, but 'x.txt' in it is no array."),
         ("arrays(path='cut.npz')", "The data file cut.npz is damaged: "),
         ("arrays(path='cut.npy')", "The data file cut.npy is damaged: "),
         ("arrays(path='cut.h5')", "The data file cut.h5 is damaged: "),
@@ -204,6 +207,9 @@ def test_bad_files_and_keys_are_refused(spec, message, place):
     np.save("x.npy", BAD)
     np.savez("x.npz", x=BAD, y=np.arange(20))
     (place / "x.csv").touch()
+    (place / "no.npz").write_bytes(b"no archive")
+    with zipfile.ZipFile("text.npz", "w") as archive:
+        archive.writestr("x.txt", "no array")
     with h5py.File("x.h5", "w") as file:
         file["a"], file["b"] = BAD, BAD
         file["texts"], file["none"] = ["a", "b"], BAD[:0]

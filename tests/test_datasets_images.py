@@ -177,7 +177,7 @@ def test_a_cache_on_disk_gives_the_same_and_is_found_again(photos, binarize, fit
     spec = f"images(path='photos', size=8, channels=1, binarize={binarize!r}"
     memory = build(f"{spec})")
     if not fits:
-        monkeypatch.setattr(gathering.memory, "total", lambda: 1000)
+        monkeypatch.setattr(gathering.memory, "total", lambda: 3000)
     disk = build(f"{spec}, cache='kept')")
     monkeypatch.setattr(pictures, "decode", None)  # so that nothing is decoded any more
     again = build(f"{spec}, cache='kept')")
@@ -188,6 +188,16 @@ def test_a_cache_on_disk_gives_the_same_and_is_found_again(photos, binarize, fit
         np.testing.assert_array_equal(*(examples(d.split("test", 2)) for d in (dataset, memory)))
         blocks = [next(iter(d.blocks(5, 3, seed=2))) for d in (dataset, memory)]
         np.testing.assert_array_equal(*blocks)
+
+
+def test_a_cache_that_can_t_be_written_is_named(photos, place, monkeypatch):
+    (place / "file").touch()
+    message = refused("images(path='photos', cache='file')", OSError)
+    assert message.startswith("`cache` names a folder for what is read, and file can't be one: ")
+    access = os.access  # root may everything, so the answer is made up
+    monkeypatch.setattr(os, "access", lambda path, mode: path.name != "kept" and access(path, mode))
+    message = refused("images(path='photos', cache='kept')", PermissionError)
+    assert "this user may not write in kept. Choose another place" in message
 
 
 def test_a_changed_file_is_read_again(photos):
@@ -219,7 +229,7 @@ def test_what_is_interrupted_leaves_no_cache(photos, place, monkeypatch):
 
 
 def test_what_does_not_fit_into_memory_asks_for_a_cache(photos, monkeypatch):
-    monkeypatch.setattr(gathering.memory, "total", lambda: 1000)
+    monkeypatch.setattr(gathering.memory, "total", lambda: 3000)
     message = refused("images(path='photos', size=8)")
     assert message.startswith("The folder photos is larger than a quarter of the memory")
     assert "Keep what is read on disk, in a folder with room: `cache='...'`." in message
@@ -237,6 +247,8 @@ def test_what_does_not_fit_into_memory_asks_for_a_cache(photos, monkeypatch):
         ("images(path='bad')", "1 of the 1 pictures in bad can't be read, and `max_bad` allows 0"),
         ("images(path='black')", "The folder black is constant: every value is 0"),
         ("images(path='one', size=0)", "`size` is a side in pixels, such as 64"),
+        ("images(path='one', size=9_000_000)", "more than half of the memory. Choose a smaller"),
+        ("images(path='one', cache=3)", "`cache` is the path of a folder, as text, or None."),
         ("images(path='one', size=(4, 4, 3))", "`size` is a side in pixels, such as 64"),
         ("images(path='one', channels=5)", "`channels` is 1 for grey"),
         ("images(path='one', max_bad=-1)", "`max_bad` is a fraction of the files"),

@@ -96,18 +96,30 @@ def _read(path, key):
             return np.load(path, mmap_mode="r")
         # Opened here: NumPy leaves a file that is no archive open.
         with path.open("rb") as file, np.load(file) as archive:
-            return archive[_choose(key, dict.fromkeys(archive.files), path)]
+            return _of_archive(archive, key, path)
     except KeyError as error:
         raise ValueError(error.args[0]) from error
     except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(files.damaged(path, error)) from error
     except ValueError as error:
+        if path.suffix == ".npz" and not zipfile.is_zipfile(path):
+            raise ValueError(files.damaged(path, "it is no archive")) from error
         if "allow_pickle" in str(error) or "Python objects" in str(error):
             raise ValueError(
                 f"The data file {path} holds Python objects, perhaps examples of mixed shapes. "
                 f"Store one array of numbers: `numpy.save('x.npy', numpy.stack(examples))`."
             ) from error
         raise ValueError(files.damaged(path, error)) from error
+
+
+def _of_archive(archive, key, path):
+    name = _choose(key, dict.fromkeys(archive.files), path)
+    sizes = {info.filename: info.file_size for info in archive.zip.infolist()}
+    if f"{name}.npy" not in sizes:
+        raise KeyError(f"{path} is an archive, but {name!r} in it is no array. Take another file.")
+    if not memory.fits(2 * sizes[f"{name}.npy"]):
+        raise KeyError(_too_large(name, path, "in an archive"))
+    return archive[name]
 
 
 def _read_hdf5(path, key):
@@ -125,16 +137,19 @@ def _read_hdf5(path, key):
                 shape, dtype, offset = item.shape, item.dtype, item.id.get_offset()
                 return np.memmap(path, dtype, "r", offset, shape)
             if not memory.fits(4 * item.size):
-                raise KeyError(
-                    f"The array {item.name} of {path} is chunked or compressed, and too large for "
-                    f"the memory. Store it as .npy, or contiguously: "
-                    f"`file.create_dataset('x', data=x, chunks=None)`."
-                )
+                raise KeyError(_too_large(item.name, path, "chunked or compressed"))
             return item[()]
     except KeyError as error:
         raise ValueError(error.args[0]) from error
     except OSError as error:
         raise ValueError(files.damaged(path, error)) from error
+
+
+def _too_large(name, path, state):
+    return (
+        f"The array {name} of {path} is {state}, and too large for the memory. Store it so that it "
+        f"can be mapped: `numpy.save('x.npy', x)`, or in HDF5 without chunks and compression."
+    )
 
 
 def _collect(found, name, item, kind):

@@ -3,7 +3,12 @@
 import numpy as np
 
 #: What a feature of one value becomes in a table.
-_COLUMNS = {"number": "number", "label": "integer", "class": "category", "category": "category"}
+_COLUMNS = {
+    "number": "number",
+    "label": "integer",
+    "class": "category",
+    "category": "category",
+}
 
 
 def choose(builder, key, label):
@@ -27,21 +32,17 @@ def choose(builder, key, label):
     label = _label(known, label, title)
     if key is None:
         key = _usual(known, label, title)
-    if isinstance(key, str):
-        if known.get(key) not in ("picture", "array"):
-            hint = f" A table of columns is a tuple: `key=({key!r},)`." if _column(known, key) else ""
-            raise ValueError(
-                f"`key` names a picture or an array of numbers of {title}, which has "
-                f"{_listed(known)}. Received {key!r}.{hint}"
-            )
-        return key, label
-    unknown = [name for name in key if not _column(known, name)]
-    if unknown or not key or len(set(key)) < len(key):
-        raise ValueError(
-            f"A tuple as `key` names features of one value of {title}, each once, which has "
-            f"{_listed(known)}. Received {key!r}."
+    if isinstance(key, tuple | list):
+        return _columns(known, key, title), label
+    if not isinstance(key, str) or known.get(key) not in ("picture", "array"):
+        hint = (
+            f" A table of columns is a tuple: `key=({key!r},)`." if _is_column(known, key) else ""
         )
-    return {name: _COLUMNS[known[name]] for name in key}, label
+        raise ValueError(
+            f"`key` names a picture or an array of numbers of {title}, which has "
+            f"{_listed(known)}. Received {key!r}.{hint}"
+        )
+    return key, label
 
 
 def at(row, name, default=None):
@@ -64,6 +65,7 @@ def feature_of(builder, name):
 
 
 def _usual(known, label, title):
+    """Returns what is read where nothing is said."""
     for kind in ("picture", "array"):
         found = [name for name, what in known.items() if what == kind]
         if len(found) == 1:
@@ -73,19 +75,30 @@ def _usual(known, label, title):
                 f"`key` names the feature of {title} to learn: {_listed(known)}. None takes the "
                 f"only picture or array. Write `key={found[0]!r}`."
             )
-    columns = tuple(name for name in known if _column(known, name) and name != label)
+    columns = tuple(name for name in known if _is_column(known, name) and name != label)
     if not columns:
         raise ValueError(
-            f"{title} has no picture, no array of numbers and no columns, but {_listed(known)}. "
-            f"Take another set."
+            f"A set has a picture, an array of numbers, or columns of one value each. {title} has "
+            f"{_listed(known) or 'nothing'}. Take another set."
         )
     return columns
+
+
+def _columns(known, names, title):
+    """Returns the kinds of columns by name."""
+    good = [name for name in names if _is_column(known, name)]
+    if len(good) < len(names) or not good or len(set(good)) < len(good):
+        raise ValueError(
+            f"A tuple as `key` names features of one value of {title}, each once, which has "
+            f"{_listed(known)}. Received {names!r}."
+        )
+    return {name: _COLUMNS[known[name]] for name in good}
 
 
 def _label(known, label, title):
     if label is None:
         return "label" if known.get("label") in ("label", "class") else None
-    if known.get(label) not in ("label", "class"):
+    if not isinstance(label, str) or known.get(label) not in ("label", "class"):
         raise ValueError(
             f"`label` names a feature of one int of {title}, which has {_listed(known)}. Received "
             f"{label!r}."
@@ -93,8 +106,8 @@ def _label(known, label, title):
     return label
 
 
-def _column(known, name):
-    return known.get(name) in _COLUMNS
+def _is_column(known, name):
+    return isinstance(name, str) and known.get(name) in _COLUMNS
 
 
 def _listed(known):
@@ -104,22 +117,25 @@ def _listed(known):
 def _flat(features):
     """Returns features by name; those of a dict within as 'name/inner'."""
     found: dict = {}
-    for name, feature in dict(features).items() if hasattr(features, "items") else ():
-        inner = _flat(feature) if hasattr(feature, "items") else {}
-        found |= {f"{name}/{key}": value for key, value in inner.items()} or {name: feature}
+    for name, feature in dict(features).items() if _is_dict(features) else ():
+        inner = {f"{name}/{key}": value for key, value in _flat(feature).items()}
+        found |= inner or {name: feature}
     return found
+
+
+def _is_dict(feature):
+    # By its name: sequences of dicts have the attributes of dicts too.
+    return any(base.__name__ == "FeaturesDict" for base in type(feature).__mro__)
 
 
 def _what(feature):
     """Returns what a feature is, in a word."""
     kind = type(feature).__name__
-    if kind == "Image":
-        return "picture"
-    if kind == "ClassLabel":
-        return "class"
-    dtype = np.dtype(getattr(feature, "np_dtype", object) or object)
+    if kind in ("Image", "ClassLabel"):
+        return {"Image": "picture", "ClassLabel": "class"}[kind]
     if kind not in ("Scalar", "Tensor", "Text"):
         return kind
+    dtype = np.dtype(feature.np_dtype)
     if feature.shape == ():
         return {"i": "label", "u": "label", "f": "number"}.get(dtype.kind, "category")
     return "array" if dtype.kind in "biuf" else kind

@@ -3,6 +3,10 @@
 import glob
 import os
 import pathlib
+import re
+
+# What TensorFlow puts around its messages.
+_NODES = re.compile(r"\{\{.*?\}\} ?|Name: <unknown>, |\[Op:.*")
 
 
 def existing(path, option="path", *, folder=False):
@@ -67,6 +71,16 @@ def check_readable(path, option="path"):
         _refuse(path, option)
 
 
+def plain(text):
+    """Returns what an error says on one line, without the names that TensorFlow gives to nodes.
+
+    Examples:
+        >>> plain("{{function_node a/b}} Name: <unknown>, it is cut. [Op:Read] name: ")
+        'it is cut'
+    """
+    return _NODES.sub("", " ".join(text.split())).strip().rstrip(".")
+
+
 def damaged(path, error):
     """Returns the message for a file whose content can't be read.
 
@@ -74,7 +88,7 @@ def damaged(path, error):
         path: Path of the file.
         error: What went wrong, an exception or text.
     """
-    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    reason = plain(str(error)) or type(error).__name__
     return f"The data file {path} is damaged: {reason}. Fetch it again."
 
 

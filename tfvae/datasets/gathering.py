@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import os
 import pathlib
 import shutil
 import tempfile
@@ -59,7 +60,7 @@ def gather(read, *, cache, key, name, remedy=""):
     """
     if cache is None:
         return _in_memory(read, name, remedy)
-    folder = pathlib.Path(cache).expanduser()
+    folder = _made(cache)
     if key is None:
         return _open(_write(read, folder, None, name))
     digest = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode())
@@ -71,6 +72,26 @@ def stamp(path):
     """Returns what changes when a file does: its name, size and time of change."""
     status = path.stat() if path.exists() else path.lstat()  # of a link that leads nowhere
     return [str(path.absolute()), status.st_size, status.st_mtime_ns]
+
+
+def _made(cache):
+    """Returns the folder for caches, after making it."""
+    if not isinstance(cache, str | os.PathLike) or not str(cache):
+        raise ValueError(f"`cache` is the path of a folder, as text, or None. Received {cache!r}.")
+    folder = pathlib.Path(cache).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"`cache` names a folder for what is read, and {folder} can't be one: "
+            f"{error.strerror}. Choose another place."
+        ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"`cache` names a folder for what is read, and this user may not write in {folder}. "
+            f"Choose another place, or change its permissions with `chmod u+rwx {folder}`."
+        )
+    return folder
 
 
 def _in_memory(read, name, remedy):
@@ -93,7 +114,6 @@ def _in_memory(read, name, remedy):
 
 def _write(read, folder, place, name):
     """Writes a cache and returns where it is: `place`, or where its content says."""
-    folder.mkdir(parents=True, exist_ok=True)
     fresh = pathlib.Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
     try:
         facts: dict = {}

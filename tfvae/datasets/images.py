@@ -11,7 +11,7 @@ from tfvae.datasets import files, pictures
 from tfvae.datasets.gathering import gather, stamp
 from tfvae.datasets.stored import Part, StoredDataset, check_options
 
-_BLOCK = 256  # files that are decoded at a time
+_BLOCK, _BLOCK_BYTES = 256, 2**26  # files that are decoded at a time
 _MOST_NAMED = 10
 _SPLITS = {
     "train": "train",
@@ -142,10 +142,11 @@ def _read(paths, size, channels, max_bad, folder, facts):
             return None, str(error)
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(paths), _BLOCK):
+        step = max(1, min(_BLOCK, _BLOCK_BYTES // (size[0] * size[1] * channels)))
+        for start in range(0, len(paths), step):
             block, tags = [], []
             for number, (picture, said) in enumerate(
-                pool.map(decode, paths[start : start + _BLOCK]), start
+                pool.map(decode, paths[start : start + step]), start
             ):
                 if picture is None:
                     bad.append(f"{paths[number]} ({said})")

@@ -5,7 +5,10 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps
 
+from tfvae.datasets import memory
+
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
+_MOST_BYTES = 16  # of a pixel: four floats
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 _ERRORS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
@@ -71,6 +74,12 @@ def check_size(size):
     if len(sides) != 2 or any(type(side) is not int or side < 1 for side in sides):
         raise ValueError(
             f"`size` is a side in pixels, such as 64, or (height, width). Received {size!r}."
+        )
+    num_bytes = _MOST_BYTES * sides[0] * sides[1]
+    if not memory.fits(num_bytes):
+        raise ValueError(
+            f"A picture of {sides[0]} x {sides[1]} pixels takes up to {num_bytes:,} bytes as "
+            f"floats, more than half of the memory. Choose a smaller `size`."
         )
     return sides
 

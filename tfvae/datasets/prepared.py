@@ -173,7 +173,7 @@ def _download(tfds, name, home, module):
         builder = tfds.builder(name, data_dir=str(home))
         reason = downloads.unreachable(builder.url_infos)
         # Without a network it may have all it needs: fetched before, or made here.
-        if reason and builder.url_infos and not _has_downloads(home):
+        if reason and builder.url_infos and not _has_downloaded(home, builder.url_infos):
             raise OSError(reason)
         with downloads.at_once() if reason else contextlib.nullcontext():
             builder.download_and_prepare()
@@ -196,9 +196,10 @@ def _import(module):
         ) from error
 
 
-def _has_downloads(home):
-    folder = home / "downloads"  # as the library calls it
-    return folder.is_dir() and any(folder.iterdir())
+def _has_downloaded(home, urls):
+    """Says whether the library has kept one of some files, with a note on where it came from."""
+    notes = [path.read_text(errors="replace") for path in home.glob("downloads/*.INFO")]
+    return any(url in note for url in urls for note in notes)
 
 
 def _not_prepared(name, home):

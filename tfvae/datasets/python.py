@@ -201,9 +201,16 @@ def _no_batch(where, name):
 
 
 def _check_splits(given, labels):
-    unknown = [name for name in (*given, *labels) if name not in Dataset.splits]
+    unknown = [name for name in given if name not in Dataset.splits]
     if unknown or "train" not in given:
         raise ValueError(
             f"A dict of data has the keys 'train' and, if need be, 'validation' and 'test'. "
             f"Received {', '.join(map(repr, unknown or given)) or 'none'}."
+        )
+    alone = [name for name in labels if name not in given]
+    if alone:
+        raise ValueError(
+            f"Labels belong to the data of a split. There are labels of "
+            f"{', '.join(map(repr, alone))}, and data of {', '.join(map(repr, given)) or 'none'}. "
+            f"Name both alike."
         )

@@ -35,4 +35,19 @@ class TableDataset(TabularDataset, name="table"):
         self.masks_missing = values.check_missing(missing)
         table = table_files.read(files.matching(path), columns, self.masks_missing)
         name = f"The table {path}"
-        self._hold_table(table, {"train": Part(table.rows, None, name, table.where)}, shares, name)
+        part = Part(table.rows, None, name, table.where)
+        self._hold_table(table, {"train": part}, shares, name, _on_names(table.names, name))
+
+
+def _on_names(names, name):
+    """Yields a note where the names of columns may be a row of the data."""
+    if any(_is_number(column) for column in names):
+        yield f"{name}: the first line was read as the names of columns: {', '.join(names[:8])}."
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -20,6 +20,8 @@ def read(paths, columns, masks_missing=False):
         ValueError: If a file is damaged, or a column is not there or of no kind.
     """
     tables = [_read(path) for path in paths]
+    if not any(table.num_rows for table in tables):
+        raise ValueError(f"The table {paths[0]} holds no row. Point `path` at one that has some.")
     return Table(tables, paths, _kinds(tables, paths, columns), masks_missing)
 
 
@@ -77,16 +79,30 @@ def _wanted(table, path, columns):
     """Returns the names of the columns to read with their kinds, None where it is to be found."""
     if columns is None:
         columns = tuple(table.column_names)
+        _check_separator(columns, path)
     if isinstance(columns, str):
         columns = (columns,)
-    named = dict(columns) if isinstance(columns, dict) else dict.fromkeys(columns)
-    if not named or any(kind not in (None, *transforms.KINDS) for kind in named.values()):
+    known = columns if isinstance(columns, dict | tuple | list) else ()
+    named = known if isinstance(known, dict) else dict.fromkeys(known)
+    good = all(kind in (None, *transforms.KINDS) for kind in named.values())
+    if not named or not good or len(named) < len(known):
         raise ValueError(
             f"`columns` is None for all, a tuple of names, or a dict of names to one of "
             f"{', '.join(map(repr, transforms.KINDS))}. Received {columns!r}; {path} has "
             f"{', '.join(table.column_names) or 'none'}."
         )
     return named
+
+
+def _check_separator(names, path):
+    """Refuses a table of one column whose name looks like several."""
+    found = [mark for mark in ";\t|," if mark in names[0]] if len(names) == 1 else []
+    if found and path.suffix != ".parquet":
+        raise ValueError(
+            f"Columns stand between commas in .csv and between tabs in .tsv. {path} has one "
+            f"column, {names[0]!r}, with {found[0]!r} in its name. Write the file so, or give "
+            f"it the ending that it should have."
+        )
 
 
 def _kind_of(field, path, wanted):
@@ -105,9 +121,10 @@ def _kind_of(field, path, wanted):
         raise ValueError(
             f"The column `{field.name}` of {path} is empty. {without(field.name, wanted)}"
         )
+    what = "text that is no UTF-8" if pa.types.is_binary(kind) else kind
     raise ValueError(
         f"A column holds numbers, whole numbers or categories. `{field.name}` of {path} holds "
-        f"{kind}. Convert it, or leave it out. {without(field.name, wanted)}"
+        f"{what}. Convert it, or leave it out. {without(field.name, wanted)}"
     )
 
 

@@ -23,6 +23,7 @@ class Table:
         rows: float32 `[num, num_columns]`, categories as codes, NaN for what is missing.
         starts: Number of the first row of each table, and the number of all, int64.
         categories: Dict of the name of a category to the list of its values.
+        names: Names of the columns.
         rounding: Dict of the name of a number to how far float32 moves a value of it at most.
 
     Raises:
@@ -31,7 +32,7 @@ class Table:
     """
 
     def __init__(self, tables, sources, kinds, masks_missing=False, option="columns"):
-        self._sources, self._kinds = sources, kinds
+        self._sources, self._kinds, self.names = sources, kinds, list(kinds)
         self._masks_missing, self._option = masks_missing, option
         self.starts = np.cumsum([0, *(table.num_rows for table in tables)])
         self.categories: dict = {}
@@ -64,6 +65,11 @@ class Table:
             column["categories"] = self.categories[name]
         else:
             column |= {"mean": float(known.mean()), "stddev": float(known.std())}
+        if 0 < column.get("stddev", 1) < np.finfo(np.float32).tiny:
+            raise ValueError(
+                f"{self._called(name)} has a standard deviation of {column['stddev']:.2g}, which "
+                f"float32 can't divide by. Multiply the column."
+            )
         if column.get("stddev") == 0 or len(column.get("categories", "ab")) == 1:
             rounding = self.rounding.get(name, 0)
             rounded = f" once float32 has rounded it, by up to {rounding:.2g}" if rounding else ""
@@ -137,7 +143,7 @@ class Table:
 def without(name, names, option="columns"):
     """Returns how to leave a column out."""
     rest = tuple(other for other in names if other != name)
-    return f"To leave it out, write `{option}={rest!r}`."
+    return f"To leave it out, write `{option}={rest!r}`." if rest else "There is no other column."
 
 
 def _missing(array):

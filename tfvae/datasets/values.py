@@ -58,7 +58,7 @@ def note(dtype, scale, name):
     divisor = SCALES.get(dtype.name, 1) if scale is None else scale
     if divisor != 1:
         return f"{name}: {dtype.name} values were divided by {divisor:g}."
-    if dtype != np.float32:
+    if dtype.newbyteorder("=") != np.float32:
         return f"{name}: {dtype.name} values were cast to float32."
     return None
 
@@ -256,8 +256,8 @@ def _what(dtype):
 def _not_finite(bad, name, where):
     return (
         f"{name} holds values that are NaN, infinite or beyond float32: {_named(bad, where)}. "
-        f"Leave these examples out, or replace the values, as in `numpy.nan_to_num(x)`. `arrays` "
-        f"and `FromPython` take NaN as missing with `missing='mask'`."
+        f"Leave these examples out, or replace the values, as in `numpy.nan_to_num(x)`. `arrays`, "
+        f"`tfds` and `FromPython` take NaN as missing with `missing='mask'`."
     )
 
 
