@@ -10,6 +10,7 @@ import importlib
 import queue
 import re
 import threading
+from typing import Any
 from urllib.parse import urlsplit
 
 from tfvae.datasets import extras
@@ -53,7 +54,7 @@ def unreachable(urls):
 @contextlib.contextmanager
 def at_once():
     """Lets the library ask for each file once only."""
-    downloader = importlib.import_module("tensorflow_datasets.core.download.downloader")
+    downloader: Any = importlib.import_module("tensorflow_datasets.core.download.downloader")
     kept = downloader.MAX_RETRIES
     downloader.MAX_RETRIES = 0
     try:

@@ -147,7 +147,7 @@ def _blocks(examples, batched, name):
         if batched:
             yield found[0]
         else:
-            labels = np.stack([label for _, label in found]) if first[2] else None
+            labels = None if label is None else np.stack([label for _, label in found])
             yield np.stack([x for x, _ in found]), labels
 
 

@@ -41,7 +41,7 @@ def evaluate(model, dataset, split, *, num_samples=0, seed=0, on_batch=None):
         for name, term in terms.items():
             values.setdefault(name, []).append(term.numpy())
         done += len(x)
-        there += np.count_nonzero(~np.isnan(x))
+        there += int(np.count_nonzero(~np.isnan(x)))
         if on_batch is not None:
             on_batch(done)
     report = {}
