@@ -39,7 +39,7 @@ def unreachable(urls):
                 status = response.status_code
             answers.put(f"HTTP status {status}" if status in _NO_WAY else None)
         except Exception as error:  # whatever it is, there is no way
-            answers.put(_reason(error))
+            answers.put(reason_of(error))
 
     threading.Thread(target=ask, daemon=True).start()
     try:
@@ -51,11 +51,23 @@ def unreachable(urls):
     return f"{urlsplit(url).hostname} can't be reached{_by_proxy(requests, url)} ({reason})"
 
 
+def reason_of(error):
+    """Returns what an error says, on one line; the last link of the chain that a request reports."""
+    name, text = type(error).__name__, str(error).strip()
+    if not type(error).__module__.startswith("requests"):
+        return text.partition("\n")[0].rstrip(".") or name
+    found = _REASON.search(text)
+    if found:
+        return (found[1] or found[2]).strip()
+    kinds = {"ConnectTimeout": "no answer", "ReadTimeout": "no answer", "SSLError": "TLS failed"}
+    return kinds.get(name, name)
+
+
 @contextlib.contextmanager
 def at_once():
     """Lets the library ask for each file once only."""
     downloader: Any = importlib.import_module("tensorflow_datasets.core.download.downloader")
-    kept = downloader.MAX_RETRIES
+    kept = getattr(downloader, "MAX_RETRIES", None)
     downloader.MAX_RETRIES = 0
     try:
         yield
@@ -71,11 +83,3 @@ def _by_proxy(requests, url):
         return ""
     parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
     return f" by the proxy {parts.hostname}:{parts.port}"
-
-
-def _reason(error):
-    found = _REASON.search(str(error))
-    if found:
-        return (found[1] or found[2]).strip()
-    kinds = {"ConnectTimeout": "no answer", "ReadTimeout": "no answer", "SSLError": "TLS failed"}
-    return kinds.get(type(error).__name__, type(error).__name__)

@@ -178,10 +178,9 @@ def _download(tfds, name, home, module):
         with downloads.at_once() if reason else contextlib.nullcontext():
             builder.download_and_prepare()
     except Exception as error:  # whatever it is, there is no set
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise OSError(
-            f"The set {name!r} is not prepared in {home}, and can't be: {said}. "
-            f"{_elsewhere(name, home)}"
+            f"The set {name!r} is not prepared in {home}, and can't be: "
+            f"{downloads.reason_of(error)}. {_elsewhere(name, home)}"
         ) from error
     return builder
 
