@@ -58,6 +58,7 @@ EXAMPLES = {
         "tfds": [
             f"tfds(name='tiny', data_dir='{_SAMPLES}', binarize='threshold')",
             f"tfds(name='tiny', data_dir='{_SAMPLES}', key='v')",
+            f"tfds(name='rows', data_dir='{_SAMPLES}', missing='mask')",
         ],
         "tfrecord": [
             *(

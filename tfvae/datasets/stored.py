@@ -85,6 +85,8 @@ class StoredDataset(Dataset):
             **kwargs: As of `_hold`.
         """
         splits, notes = self._parted(parts, shares)
+        if self.masks_missing:
+            notes = [*map(_on_missing, parts.values()), *notes]
         self._hold(splits, **{**kwargs, "notes": (*kwargs.get("notes", ()), *notes)})
 
     def _parted(self, parts, shares):
@@ -249,11 +251,14 @@ def _check_part(part):
         raise ValueError(
             f"{part.name} has the shape {shape}: its examples are empty. Check the file and key."
         )
-    if part.labels is not None and part.labels.shape != (shape[0],):
+    if part.labels is None:
+        return
+    if part.labels.shape != (shape[0],):
         raise ValueError(
             f"{part.name} has {shape[0]} examples, and its labels have the shape "
             f"{part.labels.shape}. Labels are one int for each example: [{shape[0]}]."
         )
+    values.check_labels(part.labels, part.name)
 
 
 def _check_alike(parts):
@@ -266,6 +271,11 @@ def _check_alike(parts):
                 f"{want.shape[1:]} {want.dtype}, {part.name} has {have.shape[1:]} {have.dtype}. "
                 f"Bring them to one form."
             )
+
+
+def _on_missing(part):
+    num = values.count_missing(part.examples)
+    return f"{part.name}: {num:,} values are missing and left out by the likelihood."
 
 
 def _on_copies(first, name):

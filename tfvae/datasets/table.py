@@ -1,17 +1,11 @@
 """Tables in CSV and Parquet files."""
 
-import dataclasses
-
-import numpy as np
-
-from tfvae.datasets import files, values
-from tfvae.datasets.stored import Part, StoredDataset, check_options
-from tfvae.datasets.tables import Table
-
-_MOST_NAMED = 8
+from tfvae.datasets import files, table_files, values
+from tfvae.datasets.stored import Part, check_options
+from tfvae.datasets.tabular import TabularDataset
 
 
-class TableDataset(StoredDataset, name="table"):
+class TableDataset(TabularDataset, name="table"):
     """The rows of CSV or Parquet files: numbers, whole numbers and categories.
 
     A number is standardised with mean and standard deviation of the training split, a category
@@ -39,33 +33,21 @@ class TableDataset(StoredDataset, name="table"):
     def __init__(self, *, path, columns=None, validation=0.1, test=None, seed=0, missing="refuse"):
         shares = check_options(validation, test, seed)
         self.masks_missing = values.check_missing(missing)
-        paths = files.matching(path)
-        table = Table(paths, columns, self.masks_missing)
+        table = table_files.read(files.matching(path), columns, self.masks_missing)
         name = f"The table {path}"
-        raw, notes = self._parted({"train": Part(table.rows, None, name, table.where)}, shares)
-        transform = table.fit(raw["train"].examples)
-        splits = {
-            split: dataclasses.replace(part, examples=np.array(transform.encode(part.examples)))
-            for split, part in raw.items()
-        }
-        found = _notes(transform, np.isnan(table.rows).sum(axis=0), name)
-        self._hold(splits, notes=[*found, *notes], transform=transform)
+        part = Part(table.rows, None, name, table.where)
+        self._hold_table(table, {"train": part}, shares, name, _on_names(table.names, name))
 
 
-def _notes(transform, missing, name):
-    """Yields what becomes of each column, and how many of its values are missing."""
-    for column, num in zip(transform.columns, missing, strict=True):
-        if num:
-            yield (
-                f"{name}: `{column['name']}`: {num:,} values are missing and left out by the "
-                f"likelihood."
-            )
-        if column["kind"] == "category":
-            pairs = [f"{code} {text!r}" for code, text in enumerate(column["categories"])]
-            more = f", ... ({len(pairs)})" if len(pairs) > _MOST_NAMED else ""
-            yield f"{name}: `{column['name']}`: {', '.join(pairs[:_MOST_NAMED])}{more}."
-        else:
-            yield (
-                f"{name}: `{column['name']}` ({column['kind']}) was standardised: mean "
-                f"{column['mean']:.6g}, standard deviation {column['stddev']:.6g}."
-            )
+def _on_names(names, name):
+    """Yields a note where the names of columns may be a row of the data."""
+    if any(_is_number(column) for column in names):
+        yield f"{name}: the first line was read as the names of columns: {', '.join(names[:8])}."
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

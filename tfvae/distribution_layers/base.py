@@ -191,8 +191,12 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
             remedies = [self._remedy(), f"Choose one that fits: {others}." if fits else ""]
             raise ValueError(" ".join(filter(None, [self._refusal(x), *remedies])))
 
-    def check_missing(self):
+    def check_missing(self, x=None):
         """Refuses missing values, where they would count in spite of being left out of log p(x).
+
+        Args:
+            x: NumPy array `[num, *event_shape]` of data, NaN where it is missing; or None, to ask
+                for the likelihood alone.
 
         Raises:
             ValueError: If it is so.

@@ -28,10 +28,10 @@ def evaluate(model, dataset, split, *, num_samples=0, seed=0, on_batch=None):
         Dict of means over the examples in nats, each beside its standard error: `elbo`,
         `reconstruction`, `kl` and, if asked for, `log_likelihood`; and `protocol`. Where the
         likelihood is one of levels, `bits_per_dimension` too: minus the log-likelihood, or the
-        ELBO without one, in bits for each element.
+        ELBO without one, in bits for each element that is there.
     """
     values: dict[str, list] = {}
-    done = 0
+    done, there = 0, 0
     for x in dataset.split(split, _BATCH_SIZE):
         seeds = noise.row_seeds(noise.seed_of(Stream.ELBO, seed), len(x), done)
         terms = dict(_metrics(model, x, seeds))
@@ -41,6 +41,7 @@ def evaluate(model, dataset, split, *, num_samples=0, seed=0, on_batch=None):
         for name, term in terms.items():
             values.setdefault(name, []).append(term.numpy())
         done += len(x)
+        there += int(np.count_nonzero(~np.isnan(x)))
         if on_batch is not None:
             on_batch(done)
     report = {}
@@ -49,8 +50,11 @@ def evaluate(model, dataset, split, *, num_samples=0, seed=0, on_batch=None):
             report.update(_mean(name, np.concatenate(values[name])))
     if model.likelihood_layer.in_bits:
         nats = report.get("log_likelihood", report["elbo"])
-        report["bits_per_dimension"] = -nats / (math.log(2) * math.prod(model.event_shape))
-    return {**report, "protocol": _protocol(model, dataset, split, done, num_samples, seed)}
+        report["bits_per_dimension"] = -nats * done / (math.log(2) * there)
+    protocol = _protocol(model, dataset, split, done, num_samples, seed)
+    if dataset.masks_missing:
+        protocol["missing"] = done * math.prod(model.event_shape) - there
+    return {**report, "protocol": protocol}
 
 
 @xla.function
