@@ -9,7 +9,8 @@ import tensorflow as tf
 from tfvae import noise
 from tfvae.evaluation import annealing, tightness
 
-CHAINS, EXAMPLES, STEPS = 8, 150, 12
+# One size for all, so that one program is compiled.
+CHAINS, EXAMPLES, STEPS = 8, 100, 12
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def test_inverse_weights_of_chains_back_from_the_posterior_average_to_its_invers
 def test_log_p_lies_between_the_bounds_which_close_with_more_steps(linear_gaussian, vae):
     gaps = {}
     for num_steps in (5, 100):
-        found = tightness.bracket(vae, 40, num_steps=num_steps)
+        found = tightness.bracket(vae, EXAMPLES, num_steps=num_steps)
         known = dataclasses.replace(linear_gaussian, x=found["x"].numpy()).log_prob
         below, above = known - found["lower"].numpy(), found["upper"].numpy() - known
         for side in (below, above):
@@ -78,20 +79,21 @@ def test_log_p_lies_between_the_bounds_which_close_with_more_steps(linear_gaussi
 
 
 def test_step_sizes_are_found_that_accept_most_moves(vae, drawn):
-    betas = annealing.temperatures(100)
+    betas = annealing.temperatures(60)
     z = noise.normal(seeds_of(5), (2,))
     _, sizes = annealing.forward(vae, drawn["x"], z, seeds_of(6), betas)
-    assert sizes.shape == (100, EXAMPLES)
+    assert sizes.shape == (60, EXAMPLES)
     assert np.all(sizes[-1] > sizes[0])  # it begins with small ones, and finds larger ones
 
 
 def test_the_bound_is_placed_between_what_it_lacks_at_least_and_at_most(vae):
     told = []
-    found = tightness.tightness(vae, 30, num_samples=2, num_steps=50, on_steps=told.append)
-    assert sum(told) == 150
+    options = {"num_samples": 2, "num_steps": 60}
+    found = tightness.tightness(vae, EXAMPLES, **options, on_steps=told.append)
+    assert sum(told) == 3 * 60
     assert found["gap"] == pytest.approx(found["upper"] - found["lower"], abs=1e-4)
     lack = found["log_likelihood"] + np.array([found["lack_at_least"], found["lack_at_most"]])
     np.testing.assert_allclose(lack, [found["lower"], found["upper"]], atol=1e-4)
     # With two samples from a posterior that is off, a bound lacks a tenth of a nat or so.
     assert found["lack_at_most"] > 0.03
-    assert found == tightness.tightness(vae, 30, num_samples=2, num_steps=50)
+    assert found == tightness.tightness(vae, EXAMPLES, **options)

@@ -112,16 +112,16 @@ def test_the_decoder_sees_exactly_k_codes_of_each_example(
     monkeypatch.setattr(importance, "_add_weights", importance._add_weights.python_function)
     monkeypatch.setattr(importance, "_ROWS", 3 * len(x))  # chunks of three samples and a rest
     monkeypatch.setattr(importance, "_CALL_ROWS", 6 * len(x))
-    estimate = importance.log_likelihood(off, x, seeds_for(x), num_samples, told.append)
+    importance.log_likelihood(off, x, seeds_for(x), num_samples, told.append)
     codes = np.concatenate(seen)
     assert len(codes) == num_samples * len(x) == sum(told)
     assert len(np.unique(codes, axis=0)) == len(codes)  # no code counts twice
-    monkeypatch.undo()
-    whole = importance.log_likelihood(off, x, seeds_for(x), num_samples)
-    np.testing.assert_allclose(estimate, whole, rtol=1e-5, atol=1e-5)
 
 
-def test_an_example_has_the_same_estimate_in_a_batch_of_any_size(linear_gaussian, off):
+def test_an_example_has_the_same_estimate_in_a_batch_of_any_size(
+    linear_gaussian, off, monkeypatch
+):
+    monkeypatch.setattr(importance, "_add_weights", importance._add_weights.python_function)
     x, seeds = linear_gaussian.x, seeds_for(linear_gaussian.x)
     whole = importance.log_likelihood(off, x, seeds, 300)
     parts = [importance.log_likelihood(off, x[i : i + 2], seeds[i : i + 2], 300) for i in (0, 2)]
@@ -138,7 +138,7 @@ def relative_variance(model, shift, widen):
 
 @pytest.mark.parametrize("num_samples", [16, 64])
 def test_the_bias_falls_as_the_variance_of_a_weight_over_2_k(linear_gaussian, off, num_samples):
-    """E[log p(x) - estimate] = Var(w / p(x)) / (2 k) + O(1 / k**2), Domke and Sheldon, theorem 3."""
+    """E[log p(x) - estimate] = Var(w / p(x)) / (2 k) + O(1 / k**2) (Domke and Sheldon)."""
     runs = 20_000
     x = np.tile(linear_gaussian.x, (runs, 1))
     estimate = importance.log_likelihood(off, x, seeds_for(x), num_samples)

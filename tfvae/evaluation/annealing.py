@@ -29,7 +29,8 @@ def temperatures(num_steps, sharpness=4.0):
         [0.0, 0.105, 0.5, 0.895, 1.0]
 
     References:
-        [1] Wu et al., appendix: the sigmoid schedule. https://arxiv.org/abs/1611.04273
+        [1] Wu et al. On the quantitative analysis of decoder-based generative models.
+            https://arxiv.org/abs/1611.04273
     """
     s = 1 / (1 + np.exp(-sharpness * np.linspace(-1, 1, num_steps + 1)))
     return ((s - s[0]) / (s[-1] - s[0])).astype(np.float32)
@@ -98,20 +99,25 @@ def _anneal(model, x, z, seeds, betas, step_sizes, order, on_steps):
     weights, step_size = tf.zeros(z.shape[:2]), tf.fill([len(x)], _FIRST)
     for start in range(0, num, _CALL_STEPS):
         steps = order[start : start + _CALL_STEPS]
-        table = tf.constant(np.stack([betas[steps - 1], betas[steps]], axis=1))
-        given = tf.constant(sizes[steps - 1])
-        arguments = (tf.constant(steps, tf.int32), table, given, step_size)
-        z, weights, step_size, taken = _take_steps(
-            model, x, z, weights, seeds, *arguments, adapts, backwards
-        )
-        sizes[steps - 1] = taken.numpy()
+        # Filled up, so that one program does for all.
+        padded = np.resize(steps, _CALL_STEPS)
+        plan = {
+            "steps": tf.constant(padded, tf.int32),
+            "betas": tf.constant(np.stack([betas[padded - 1], betas[padded]], axis=1)),
+            "step_sizes": tf.constant(sizes[padded - 1]),
+            "num": tf.constant(len(steps)),
+            "adapts": tf.constant(adapts),
+            "backwards": tf.constant(backwards),
+        }
+        z, weights, step_size, taken = _take_steps(model, x, z, weights, seeds, step_size, plan)
+        sizes[steps - 1] = taken.numpy()[: len(steps)]
         if on_steps is not None:
             on_steps(len(steps))
     return weights, sizes
 
 
 @xla.function
-def _take_steps(model, x, z, weights, seeds, steps, table, given, step_size, adapts, backwards):
+def _take_steps(model, x, z, weights, seeds, step_size, plan):
     """Takes some steps.
 
     Args:
@@ -120,12 +126,11 @@ def _take_steps(model, x, z, weights, seeds, steps, table, given, step_size, ada
         z: Where the chains stand, `[chain, example, latent]`.
         weights: Log-weights so far, `[chain, example]`.
         seeds: int32 `[chain, example, 2]`.
-        steps: Numbers of the steps, int32 `[step]`.
-        table: beta_(t-1) and beta_t of each, `[step, 2]`.
-        given: Step sizes `[step, example]`.
         step_size: Where those that are found begin, `[example]`.
-        adapts: Whether they are found on the way.
-        backwards: Whether the move comes before the weight.
+        plan: Dict of the numbers of the `steps`, int32 `[step]`; of beta_(t-1) and beta_t of each
+            as `betas`, `[step, 2]`; of `step_sizes`, `[step, example]`; of how many of them
+            there are, `num`; of whether sizes are found on the way, `adapts`; and whether the move
+            comes before the weight, `backwards`.
 
     Returns:
         z, weights, step_size: As they are now.
@@ -137,22 +142,19 @@ def _take_steps(model, x, z, weights, seeds, steps, table, given, step_size, ada
         return hamiltonian.place_at(model, prior, x, z)
 
     def take(index, step_size, taken, weights, *tensors):
-        before, beta = table[index, 0], table[index, 1]
-        size = step_size if adapts else given[index]
+        before, beta = plan["betas"][index, 0], plan["betas"][index, 1]
+        size = tf.where(plan["adapts"], step_size, plan["step_sizes"][index])
         place = hamiltonian.Place(*tensors)
-        keys = noise.fold_in(seeds, steps[index])
-        weight = (beta - before) * place.likelihood
-        place, accepted = hamiltonian.step(find, place, beta, size, keys)
-        if backwards:
-            weight = (beta - before) * place.likelihood
-        if adapts:
-            step_size = step_size * tf.exp(_RATE * (accepted - _TARGET))
-        taken = taken.write(index, size)
-        return index + 1, step_size, taken, weights + weight, *place.tensors()
+        keys = noise.fold_in(seeds, plan["steps"][index])
+        moved, accepted = hamiltonian.step(find, place, beta, size, keys)
+        weighed = tf.where(plan["backwards"], moved.likelihood, place.likelihood)
+        step_size = size * tf.exp(_RATE * (accepted - _TARGET))
+        weights += (beta - before) * weighed
+        return index + 1, step_size, taken.write(index, size), weights, *moved.tensors()
 
-    num = steps.shape[0]
-    sizes = tf.TensorArray(tf.float32, size=num, element_shape=step_size.shape)
+    most = plan["steps"].shape[0]
+    sizes = tf.TensorArray(tf.float32, size=most, element_shape=step_size.shape)
     state = (tf.constant(0), step_size, sizes, weights, *find(z).tensors())
-    result = tf.while_loop(lambda index, *_: index < num, take, state)
+    result = tf.while_loop(lambda index, *_: index < plan["num"], take, state)
     _, step_size, sizes, weights, z = result[:5]
     return z, weights, step_size, sizes.stack()

@@ -21,7 +21,7 @@ class Moments:
         (3.0, 7.0)
 
     References:
-        [1] Chan, Golub and LeVeque. Algorithms for computing the sample variance, eq. 1.5.
+        [1] Chan, Golub and LeVeque. Algorithms for computing the sample variance.
             https://doi.org/10.1080/00031305.1983.10483115
     """
 

@@ -102,7 +102,8 @@ def _log_densities(model, params, seeds, blocks, num):
         aggregate: log q(z), `[code]`.
     """
     posterior = model.posterior_layer(params)
-    z = reparameterize(posterior, seeds)
+    # Not as it was drawn, so that its own density is rounded as the others are.
+    z = tf.identity(reparameterize(posterior, seeds))
     codes = z[:, tf.newaxis]  # each code under the posterior of every example
     inside = tf.range(_BLOCK)
 
