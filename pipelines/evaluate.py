@@ -166,10 +166,11 @@ def _write_page(vae, dataset, directory, wish, report, found):
 
     pictures = charts.charts_of(report, read_metrics(directory / "metrics.jsonl"))
     board.write(directory, int(vae.optimizer.iterations), report, pictures)
-    for name in ("reconstructions", "samples"):
-        figure = components.build(Figure, name)
+    for spec in ("reconstructions(rows=2)", "samples(rows=4)"):
+        figure = components.build(Figure, spec)
         if figure.applies_to(vae, dataset, wish.split):
-            pictures[name] = figure.render(vae, dataset, split=wish.split, seed=wish.seed)
+            picture = figure.render(vae, dataset, split=wish.split, seed=wish.seed)
+            pictures[figure.member_name] = picture
     page.write(directory / page.NAME, f"Evaluation of {directory}", report, found, pictures)
     return directory / page.NAME
 

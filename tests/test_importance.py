@@ -118,9 +118,7 @@ def test_the_decoder_sees_exactly_k_codes_of_each_example(
     assert len(np.unique(codes, axis=0)) == len(codes)  # no code counts twice
 
 
-def test_an_example_has_the_same_estimate_in_a_batch_of_any_size(
-    linear_gaussian, off, monkeypatch
-):
+def test_an_example_has_the_same_estimate_in_a_batch_of_any_size(linear_gaussian, off, monkeypatch):
     monkeypatch.setattr(importance, "_add_weights", importance._add_weights.python_function)
     x, seeds = linear_gaussian.x, seeds_for(linear_gaussian.x)
     whole = importance.log_likelihood(off, x, seeds, 300)

@@ -100,7 +100,8 @@ def test_the_difference_has_the_error_of_pairs(evaluated, place):
     _, _, report = evaluated
     data = open_run_data(DATA)
     one, two = (
-        measures.measure(open_run(place / name).model(), data, "test") for name in ("<one>", "other")
+        measures.measure(open_run(place / name).model(), data, "test")
+        for name in ("<one>", "other")
     )
     expected = scipy.stats.ttest_rel(np.float64(one.terms["elbo"]), np.float64(two.terms["elbo"]))
     found = report["against"]["difference"]

@@ -38,10 +38,9 @@ def _latents(latents):
     order = np.argsort(-values, kind="stable")
     colours = [_ACTIVE if latents["activity"][i] > 0.01 else _IDLE for i in order]
     what = "KL(q(z_i|x) || p(z_i)), nats" if known else "activity Var_x(E[z_i|x])"
-    title = (
-        f"{latents['num_active']} of {len(values)} latents are active; grey: the codes of the "
-        f"others don't vary"
-    )
+    num = latents["num_active"]
+    grey = "" if num == len(values) else "; grey: the codes of the others don't vary"
+    title = f"{num} of {len(values)} latents are active{grey}"
     with canvas.style():
         figure, axes = _chart(title, "latent", what)
         axes.bar(np.arange(len(values)), values[order], color=colours)

@@ -53,9 +53,7 @@ def page(title, report, tables, pictures):
     """Returns the page as text; the arguments are those of `write`."""
     alarm = report["latents"]["alarm"]
     main, *others = map(_table, tables)
-    figures = "\n".join(
-        _figure(name, pictures[name]) for name in _CAPTIONS if name in pictures
-    )
+    figures = "\n".join(_figure(name, pictures[name]) for name in _CAPTIONS if name in pictures)
     body = "\n".join(
         [
             f"<h1>{escape(title)}</h1>",

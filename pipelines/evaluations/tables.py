@@ -5,8 +5,8 @@ import dataclasses
 _LABELS = {
     "log_likelihood": "log-likelihood",
     "elbo": "ELBO",
-    "reconstruction": "reconstruction  E_q[log p(x|z)], minus the distortion",
-    "kl": "KL(q(z|x) || p(z)), the rate",
+    "reconstruction": "reconstruction  E_q[log p(x|z)] = -distortion",
+    "kl": "KL(q(z|x) || p(z)) = rate",
 }
 _MOST_LATENTS = 12
 
@@ -64,12 +64,14 @@ def _main(report):
     if found is not None:
         some = found["num_examples"]
         of = "" if some == protocol["num_examples"] else f", first {some:,} examples"
-        label = f"  mutual information of code and example (at most {found['bound']:.2f}){of}"
+        label = f"  mutual information I(x; z), at most {found['bound']:.2f}{of}"
         rows.append(_row(label, found, "mutual_information"))
-        rows.append((f"  KL(q(z) || p(z)), q(z) over all{of}", f"{found['marginal_kl']:.2f}", ""))
+        rows.append((f"  KL(q(z) || p(z)){of}", f"{found['marginal_kl']:.2f}", ""))
     if "bits_per_dimension" in report:
         of = "log-likelihood" if "log_likelihood" in report else "ELBO"
-        rows.append((f"in bits a dimension, of the {of}", f"{report['bits_per_dimension']:.3f}", ""))
+        rows.append(
+            (f"in bits a dimension, of the {of}", f"{report['bits_per_dimension']:.3f}", "")
+        )
     if "squared_error" in report:
         rows.append(("squared error an element, no nats", f"{report['squared_error']:.4g}", ""))
     if "misclassified" in report:
@@ -121,8 +123,8 @@ def _against(report):
 
 def _tightness(found):
     rows = [
-        _row("log p(x), from below: annealed from the prior", found, "lower"),
-        _row("log p(x), from above: annealed back from the exact posterior", found, "upper"),
+        _row("log p(x) from below, by annealing", found, "lower"),
+        _row("log p(x) from above, by annealing back", found, "upper"),
         _row("gap of the two", found, "gap"),
     ]
     if "log_likelihood" in found:

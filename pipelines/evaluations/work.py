@@ -96,7 +96,8 @@ def _opened(vae, dataset, wish):
 def _compared(found, other, wish, console):
     from tfvae.evaluation import comparison
 
-    others = _measure(*other, wish, console, f"{wish.against.directory} on")
+    model, dataset = other
+    others = _measure(model, dataset, wish, console, f"{wish.against.directory} on")
     return {
         "run": str(wish.against.directory),
         "this": {name: float(term.mean(dtype="float64")) for name, term in found.terms.items()},

@@ -34,7 +34,7 @@ def describe(mode):
 
     Examples:
         >>> describe("dynamic")
-        "dynamic; in an evaluation drawn once, from seed 20131220 and an example's place in the data"
+        "dynamic; in an evaluation drawn once, from seed 20131220 and an example's place in..."
     """
     if mode in ("static", "dynamic"):
         once = f"drawn once, from seed {_STATIC_SEED} and an example's place in the data"

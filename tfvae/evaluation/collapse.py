@@ -59,7 +59,7 @@ def alarm(activity, kl=None):
         return ""
     costs = "" if kl is None else f", each costs less than {LEAST_KL} nats"
     remedies = (
-        "Let the KL divergence grow slowly, `--objective \"elbo(warmup_steps=10000)\"`; leave the "
+        'Let the KL divergence grow slowly, `--objective "elbo(warmup_steps=10000)"`; leave the '
         "latents some nats for free, `elbo(free_bits=0.1)`; weigh the divergence less, "
         "`elbo(beta=0.5)`; or take a smaller decoder, which can't do without the code."
     )

@@ -60,7 +60,8 @@ def measure(model, dataset, split, *, num_samples=0, seed=0, on_rows=None):
         The `Measures`.
     """
     terms: dict[str, list] = {}
-    means, divergences, errors = Moments(), Moments(), {}
+    means, divergences = Moments(), Moments()
+    errors: dict = {}
     done = 0
     for x in dataset.split(split, _BATCH_SIZE):
         seeds = noise.row_seeds(noise.seed_of(Stream.ELBO, seed), len(x), done)

@@ -56,9 +56,7 @@ def mutual_information(model, dataset, split, *, seed=0):
     for start in range(0, num, _BLOCK):
         # The last block is filled up, so that all have one shape, and cut again.
         rows = np.minimum(np.arange(start, start + _BLOCK), num - 1)
-        own, aggregate = _log_densities(
-            model, params[rows], seeds[rows], blocks, tf.constant(num)
-        )
+        own, aggregate = _log_densities(model, params[rows], seeds[rows], blocks, tf.constant(num))
         found.add((own - aggregate).numpy()[: num - start])
     return {
         "mutual_information": float(found.mean),

@@ -29,9 +29,7 @@ def evaluate(model, dataset, split, *, num_samples=0, seed=0, on_rows=None):
     Returns:
         Dict of what `summarize` and `information` return, together.
     """
-    found = measure(
-        model, dataset, split, num_samples=num_samples, seed=seed, on_rows=on_rows
-    )
+    found = measure(model, dataset, split, num_samples=num_samples, seed=seed, on_rows=on_rows)
     report = summarize(model, dataset, split, found, num_samples=num_samples, seed=seed)
     kl = found.terms["kl"]
     return {**report, **information(model, dataset, split, kl, seed=seed)}
