@@ -6,6 +6,7 @@ import tensorflow_probability as tfp
 
 from tfvae import noise
 from tfvae.distribution_layers.base import DistributionLayer
+from tfvae.distribution_layers.elements import flattened
 
 tfd = tfp.distributions
 
@@ -77,9 +78,13 @@ class _Bernoulli(tfd.Bernoulli):  # type: ignore[name-defined]
     """
 
     def _log_prob(self, x):
-        logits = self.logits
-        positive = logits >= 0
-        # Not `relu` and `abs`, whose gradients at zero are no limits of those beside it.
-        above = tf.where(positive, logits, tf.zeros_like(logits))
-        decay = tf.exp(tf.where(positive, -logits, logits))
-        return tf.cast(x, logits.dtype) * logits - above - tf.math.log1p(decay)
+        logits = tf.convert_to_tensor(self.logits)
+        return flattened(_log_mass, tf.cast(x, logits.dtype), logits)
+
+
+def _log_mass(x, logits):
+    positive = logits >= 0
+    # Not `relu` and `abs`, whose gradients at zero are no limits of those beside it.
+    above = tf.where(positive, logits, tf.zeros_like(logits))
+    decay = tf.exp(tf.where(positive, -logits, logits))
+    return x * logits - above - tf.math.log1p(decay)
