@@ -39,6 +39,11 @@ class Dataset(components.Component, abc.ABC):
     transform = None
     masks_missing: bool = False
 
+    @property
+    def binarization(self):
+        """How examples were made binary, and how that is held fixed in an evaluation: a text."""
+        return "none"
+
     @abc.abstractmethod
     def num_examples(self, split):
         """Returns how many examples a split holds."""
