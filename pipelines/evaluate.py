@@ -3,7 +3,7 @@
 import json
 
 import tfvae
-from pipelines import cli
+from pipelines import cli, factors, scores
 from pipelines.cli import UsageError, usage
 from pipelines.runs import open_run
 
@@ -14,7 +14,8 @@ Evaluate a finished run on every example of a split, in nats an example.
 
 Prints the ELBO with its two terms, with --num-samples the importance-weighted estimate of the
 log-likelihood, and with --baselines what simpler models reach on the same examples; adds them, with
-how they were made, to evaluation.json in the run directory.
+how they were made, to evaluation.json in the run directory. --disentanglement adds measures of how
+the codes keep known factors apart, --scores a file with anomaly scores of each example.
 """
 _LABELS = {
     "log_likelihood": "log-likelihood",
@@ -46,7 +47,10 @@ def main(argv):
         help="fit a mixture by EM and probabilistic PCA too, in the same nats",
     )
     parser.add_argument("--seed", type=cli.non_negative_int, default=0, help="(default: 0)")
+    factors.add_options(parser)
+    scores.add_options(parser)
     given = parser.parse_args(argv)
+    request = scores.check(given)
     run = open_run(given.run)
     cli.check_writable(run.directory, "RUN")
     read_reports(run.directory / REPORT)  # a damaged one is found now, not after the work
@@ -54,8 +58,16 @@ def main(argv):
     dataset = run.dataset()
     with usage():
         dataset.num_examples(given.split)  # refuses a split that isn't there, before the model
+    factors.check(given, dataset, given.split)
     vae = run.model()
     check_num_samples(vae, given.num_samples)
+    examples = None if request is None else scores.groups(request, vae, dataset, given.split)
+    additions = []
+    if factors.asked(given):
+        additions.append(lambda: factors.evaluate(given, vae, dataset, given.split))
+    if request is not None:
+        options = {"num_samples": given.num_samples, "seed": given.seed}
+        additions.append(lambda: scores.evaluate(request, examples, vae, **options))
     report_on(
         vae,
         dataset,
@@ -64,6 +76,7 @@ def main(argv):
         num_samples=given.num_samples,
         seed=given.seed,
         with_baselines=given.baselines,
+        additions=additions,
     )
 
 
@@ -77,7 +90,17 @@ def check_num_samples(vae, num_samples):
         )
 
 
-def report_on(vae, dataset, directory, *, split, num_samples=0, seed=0, with_baselines=False):
+def report_on(
+    vae,
+    dataset,
+    directory,
+    *,
+    split,
+    num_samples=0,
+    seed=0,
+    with_baselines=False,
+    additions=(),
+):
     """Evaluates a model, prints the table and adds it to the run's `evaluation.json`.
 
     Args:
@@ -88,6 +111,8 @@ def report_on(vae, dataset, directory, *, split, num_samples=0, seed=0, with_bas
         num_samples: Importance samples an example; 0 leaves the log-likelihood out.
         seed: Int.
         with_baselines: Whether models without a network are fitted and evaluated beside it.
+        additions: Functions that each return what is added to the report, a dict, and a table of
+            it for the terminal, or None.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -109,7 +134,12 @@ def report_on(vae, dataset, directory, *, split, num_samples=0, seed=0, with_bas
     report["protocol"]["versions"]["tfvae"] = tfvae.__version__
     if with_baselines:
         report["baselines"] = baselines.evaluate(vae, dataset, split, seed=seed)
-    console.print(_table(report))
+    tables = [_table(report)]
+    for measure in additions:
+        found, table = measure()
+        report.update(found)
+        tables += [] if table is None else [table]
+    console.print(*tables, sep="\n")
     if with_baselines and not report["baselines"]:
         console.print(f"No baseline is in the units of the likelihood {vae.likelihood_layer.spec}.")
     _add(report, directory / REPORT)

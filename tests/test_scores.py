@@ -1,0 +1,257 @@
+"""Anomaly scores of single examples: what they are, and how well they tell anomalies apart."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+import scipy.stats
+from sources import build
+from test_pipelines_encode import read as read_table
+
+import tfvae
+from pipelines import cli, evaluate, scores
+from tfvae.evaluation import report
+from tfvae.evaluation import scores as library
+
+DATA = "synthetic(kind='moons', num=1500)"
+
+
+# AUROC
+
+
+def by_pairs(values, anomalous):
+    """Returns the AUROC by its definition, over all pairs."""
+    pairs = itertools.product(values[anomalous], values[~anomalous])
+    return np.mean([(a > b) + 0.5 * (a == b) for a, b in pairs])
+
+
+@pytest.fixture(scope="module")
+def ranked():
+    """Scores with ties, and which of them are of anomalies."""
+    rng = np.random.default_rng(0)
+    anomalous = rng.random(120) < 0.3
+    return np.round(rng.normal(size=120) + anomalous, 1), anomalous
+
+
+def test_the_area_is_the_share_of_pairs(ranked):
+    assert library.auroc(*ranked).value == pytest.approx(by_pairs(*ranked), abs=1e-12)
+
+
+def test_the_area_is_the_statistic_of_mann_and_whitney(ranked):
+    values, anomalous = ranked
+    statistic = scipy.stats.mannwhitneyu(values[anomalous], values[~anomalous]).statistic
+    pairs = anomalous.sum() * (~anomalous).sum()
+    assert library.auroc(values, anomalous).value == pytest.approx(statistic / pairs, abs=1e-12)
+
+
+def test_the_area_is_a_matter_of_order_alone(ranked):
+    values, anomalous = ranked
+    found = library.auroc(values, anomalous)
+    assert library.auroc(np.exp(3 * values), anomalous) == found
+    turned = library.auroc(-values, anomalous)
+    assert turned.value == pytest.approx(1 - found.value, abs=1e-12)
+    assert turned.standard_error == pytest.approx(found.standard_error)
+    assert library.auroc(values, ~anomalous).value == pytest.approx(1 - found.value, abs=1e-12)
+
+
+def test_the_ends_and_the_middle_of_the_scale():
+    anomalous = np.array([False, False, True, True])
+    assert library.auroc([1, 2, 3, 4], anomalous) == library.Area(1.0, 0.0)
+    assert library.auroc([3, 4, 1, 2], anomalous) == library.Area(0.0, 0.0)
+    assert library.auroc([7, 7, 7, 7], anomalous).value == 0.5
+    assert library.auroc([-np.inf, 0, 1, np.inf], anomalous).value == 1.0
+    assert library.auroc([1, 2, 3], [False, False, True]).standard_error is None
+
+
+def test_the_area_of_two_gaussians_and_its_error_are_known():
+    # P(a > b) of N(1, 1) and N(0, 1) is the distribution function of N(0, 2) at 1.
+    rng = np.random.default_rng(1)
+    anomalous = np.arange(250) < 100
+    found = [library.auroc(rng.normal(size=250) + anomalous, anomalous) for _ in range(400)]
+    values = np.array([area.value for area in found])
+    spread = values.std(ddof=1)
+    assert values.mean() == pytest.approx(scipy.stats.norm.cdf(2**-0.5), abs=5 * spread / 20)
+    # A standard deviation of 400 draws is off by 1 in sqrt(800).
+    errors = [area.standard_error for area in found]
+    assert np.mean(errors) == pytest.approx(spread, rel=5 / 800**0.5)
+
+
+@pytest.mark.parametrize(
+    ("values", "anomalous"),
+    [([1.0, 2.0], [True, True]), ([1.0], [False]), ([np.nan, 1.0], [True, False])],
+)
+def test_an_area_needs_numbers_of_both_kinds(values, anomalous):
+    with pytest.raises(ValueError, match="one of each at least, and none is NaN"):
+        library.auroc(values, anomalous)
+
+
+# The scores
+
+
+@pytest.fixture(scope="module")
+def moons():
+    return build(DATA)
+
+
+@pytest.fixture(scope="module")
+def vae(moons):
+    return tfvae.VAE(moons.event_shape, 1, network="mlp(hidden=(8,))", likelihood="normal")
+
+
+@pytest.fixture(scope="module")
+def run(vae, tmp_path_factory):
+    """A run directory with a model that has not learnt anything."""
+    directory = tmp_path_factory.mktemp("run")
+    vae.save(directory / "model.keras")
+    (directory / "options.json").write_text(json.dumps({"dataset": DATA}))
+    return directory
+
+
+def test_the_means_of_the_scores_are_the_numbers_of_the_report(vae, moons):
+    options = {"num_samples": 3, "seed": 5}
+    found = list(library.terms(vae, moons, "train", **options))
+    expected = report.evaluate(vae, moons, "train", **options)
+    assert [len(chunk["elbo"]) for chunk in found] == [500, 500, 200]
+    for name in library.TERMS:
+        mean = np.concatenate([chunk[name] for chunk in found]).mean(dtype=np.float64)
+        assert mean == pytest.approx(expected[name], rel=1e-6)
+    mean = library.mean_bound(vae, moons, "train", **options)
+    assert mean == pytest.approx(expected["log_likelihood"], rel=1e-6)
+    mean = library.mean_bound(vae, moons, "train", seed=5)
+    assert mean == pytest.approx(expected["elbo"], rel=1e-6)
+
+
+def test_typicality_is_a_distance():
+    np.testing.assert_array_equal(library.typicality([-90.0, -100.0, -130.0], -100.0), [10, 0, 30])
+
+
+@pytest.mark.parametrize("suffix", scores.SUFFIXES)
+def test_each_kind_of_file_holds_every_example(run, moons, vae, tmp_path, suffix, capsys):
+    path = tmp_path / "new" / f"scores{suffix}"
+    evaluate.main([str(run), "--scores", str(path), "--anomalous", "1"])
+    given = {name: np.ravel(column) for name, column in read(path).items()}
+    terms = library.terms(vae, moons, "test")
+    want = {name: np.concatenate(c) for name, c in _columns(terms).items()}
+    mean = library.mean_bound(vae, moons, "validation")
+    want["typicality"] = np.abs(want["elbo"] - mean)
+    want |= {"index": np.arange(150), "label": moons.labels("test")}
+    want["anomalous"] = want["label"] == 1
+    assert set(given) == set(want)
+    for name, column in want.items():
+        np.testing.assert_allclose(given[name], column, rtol=1e-6, atol=1e-6)
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    assert "AUROC" in capsys.readouterr().out
+
+
+def test_the_report_says_how_well_the_scores_tell_anomalies(run, tmp_path, capsys):
+    path = tmp_path / "scores.npz"
+    evaluate.main([str(run), "--scores", str(path), "--anomalous", "0", "--num-samples", "4"])
+    found = evaluate.read_reports(run / evaluate.REPORT)[-1]["scores"]
+    columns = np.load(path)
+    assert found["num_examples"] == 150
+    assert found["typicality"]["of"] == "log_likelihood"
+    assert found["typicality"]["over"] == "validation"
+    anomalous = columns["anomalous"] == 1
+    counts = {"num_anomalies": int(anomalous.sum()), "num_others": int((~anomalous).sum())}
+    assert found["anomalies"] == {"labels": [0], **counts}
+    assert list(found["auroc"]) == ["log_likelihood", "elbo", "reconstruction", "kl", "typicality"]
+    shown = capsys.readouterr().out
+    for name, area in found["auroc"].items():
+        sign = 1 if name in ("kl", "typicality") else -1
+        assert area["value"] == pytest.approx(by_pairs(sign * columns[name], anomalous))
+        assert f"{area['value']:.3f}" in shown
+
+
+def test_another_data_set_is_scored_beside_the_examples(run, tmp_path):
+    path = tmp_path / "scores.npz"
+    far = "synthetic(kind='linear_gaussian', size=2, num=400, noise=30.0)"
+    evaluate.main([str(run), "--scores", str(path), "--anomalies", far])
+    found = evaluate.read_reports(run / evaluate.REPORT)[-1]["scores"]
+    columns = np.load(path)
+    np.testing.assert_array_equal(columns["anomalous"], np.repeat([0, 1], [150, 40]))
+    np.testing.assert_array_equal(columns["index"], np.r_[np.arange(150), np.arange(40)])
+    assert "label" not in columns  # the other data have none
+    assert found["anomalies"]["fingerprint"] == build(far).fingerprint()
+    assert found["auroc"]["elbo"]["value"] > 0.9  # some thirty standard deviations away
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--anomalous", "1"], "`--anomalous` goes with scores. Add `--scores scores.parquet`."),
+        (["--scores", "a.txt"], "a .parquet or a .csv or a .npz or a .tfrecord file"),
+        (["--scores", "a.csv", "--anomalous", "1", "--anomalies", "mnist"], "Leave out"),
+        (["--scores", "a.csv", "--anomalous", "7"], "has the labels 0, 1. Received 7."),
+        (["--scores", "a.csv", "--anomalous", "0,1"], "and not all of them"),
+        (["--scores", "a.csv", "--anomalous", "one"], "whole numbers such as 3 or 3,5"),
+        (["--scores", "a.csv", "--anomalies", "synthetic(size=3)"], "have (3,)"),
+        (["--disentanglement", "--split", "all"], "has the splits train"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_before_the_work(run, place, arguments, message):
+    with pytest.raises(cli.UsageError) as caught:
+        evaluate.main([str(run), *arguments])
+    assert message in str(caught.value)
+    assert not list(place.iterdir())
+
+
+def test_a_file_is_replaced_on_request_only(run, place):
+    (place / "a.csv").write_text("mine")
+    with pytest.raises(cli.UsageError, match="add `--overwrite`"):
+        evaluate.main([str(run), "--scores", "a.csv"])
+    evaluate.main([str(run), "--scores", "a.csv", "--overwrite"])
+    assert (place / "a.csv").read_text().startswith("elbo,index,kl,label,reconstruction,typicality")
+    assert "auroc" not in evaluate.read_reports(run / evaluate.REPORT)[-1]["scores"]
+
+
+# Disentanglement, by the same program
+
+
+def test_disentanglement_of_a_run_is_shown_and_kept(tmp_path, capsys):
+    spec = "shapes(size=16, scales=2, rotations=2, positions=4)"
+    dataset = build(spec)
+    vae = tfvae.VAE(dataset.event_shape, 3, network="mlp(hidden=())")
+    vae.save(tmp_path / "model.keras")
+    (tmp_path / "options.json").write_text(json.dumps({"dataset": spec}))
+    evaluate.main([str(tmp_path), "--measure", "mig(bins=9)", "--measure", "sap", "--seed", "4"])
+    (found,) = evaluate.read_reports(tmp_path / evaluate.REPORT)
+    found = found["disentanglement"]
+    assert found["num_examples"] == dataset.num_examples("test") == 19
+    assert found["metrics"] == ["mig(bins=9)", "sap"]
+    assert found["seed"] == 4
+    assert found["factors"]["shape"] == 3
+    codes = vae.posterior(next(iter(dataset.split("test", 50)))).mean()
+    from tfvae.disentanglement.sap import SeparatedAttributePredictability
+
+    metric = SeparatedAttributePredictability()
+    again = metric.measure(codes, dataset.factors("test"), class_factors=[0], seed=4)["sap"]
+    assert found["scores"]["sap"]["value"] == pytest.approx(again.value)
+    shown = capsys.readouterr().out
+    for name, score in found["scores"].items():
+        assert name in shown
+        assert f"{score['value']:.3f}" in shown
+
+
+def test_data_without_factors_are_refused(tmp_path):
+    dataset = build("digits")
+    tfvae.VAE(dataset.event_shape, 1, network="mlp(hidden=())").save(tmp_path / "model.keras")
+    (tmp_path / "options.json").write_text(json.dumps({"dataset": "digits"}))
+    with pytest.raises(cli.UsageError, match="measured on data whose factors are known"):
+        evaluate.main([str(tmp_path), "--disentanglement"])
+
+
+def _columns(chunks):
+    found: dict = {}
+    for chunk in chunks:
+        for name, column in chunk.items():
+            found.setdefault(name, []).append(column)
+    return found
+
+
+def read(path):
+    """Returns the columns of a table as arrays."""
+    if path.suffix != ".csv":
+        return read_table(path)
+    names = path.read_text().partition("\n")[0].split(",")
+    return dict(zip(names, np.loadtxt(path, delimiter=",", skiprows=1).T, strict=True))
