@@ -108,18 +108,43 @@ def run(vae, tmp_path_factory):
     return directory
 
 
-def test_the_means_of_the_scores_are_the_numbers_of_the_report(vae, moons):
-    options = {"num_samples": 3, "seed": 5}
-    found = list(library.terms(vae, moons, "train", **options))
-    expected = report.evaluate(vae, moons, "train", **options)
-    assert [len(chunk["elbo"]) for chunk in found] == [500, 500, 200]
+@pytest.fixture(scope="module")
+def scored(vae, moons):
+    """The columns of the test split, and the mean over the validation split, with 4 samples."""
+    terms = _columns(library.terms(vae, moons, "test", num_samples=4, seed=5))
+    return terms, library.mean_bound(vae, moons, "validation", num_samples=4, seed=5)
+
+
+def write(path, vae, dataset, labels=(), spec=None):
+    """Scores a split with 4 samples and returns what is added to the report, with the table."""
+    request = scores.Request(path, labels, spec)
+    examples = scores.groups(request, vae, dataset, "test")
+    added, table = scores.evaluate(request, examples, vae, num_samples=4, seed=5)
+    return added["scores"], table
+
+
+def test_the_means_of_the_scores_are_the_numbers_of_the_report(vae, moons, scored):
+    expected = report.evaluate(vae, moons, "test", num_samples=4, seed=5)
     for name in library.TERMS:
-        mean = np.concatenate([chunk[name] for chunk in found]).mean(dtype=np.float64)
-        assert mean == pytest.approx(expected[name], rel=1e-6)
-    mean = library.mean_bound(vae, moons, "train", **options)
-    assert mean == pytest.approx(expected["log_likelihood"], rel=1e-6)
-    mean = library.mean_bound(vae, moons, "train", seed=5)
-    assert mean == pytest.approx(expected["elbo"], rel=1e-6)
+        # The same terms, added up in float64.
+        assert scored[0][name].mean(dtype=np.float64) == pytest.approx(expected[name], rel=1e-6)
+    expected = report.evaluate(vae, moons, "validation", num_samples=4, seed=5)
+    assert scored[1] == pytest.approx(expected["log_likelihood"], rel=1e-6)
+
+
+def test_the_size_of_a_chunk_does_not_matter(vae, moons, scored, monkeypatch):
+    monkeypatch.setattr(library, "CHUNK", 100)
+    found = list(library.terms(vae, moons, "test", seed=5))
+    assert [len(chunk["elbo"]) for chunk in found] == [100, 50]
+    for name, column in _columns(found).items():
+        np.testing.assert_allclose(column, scored[0][name], rtol=1e-5, atol=1e-5)
+
+
+def test_without_samples_the_elbo_stands_for_the_likelihood(vae, moons, scored):
+    found = next(library.terms(vae, moons, "test", seed=5))
+    assert "log_likelihood" not in found
+    assert library.bound_of(found) == "elbo"
+    assert library.bound_of(scored[0]) == "log_likelihood"
 
 
 def test_typicality_is_a_distance():
@@ -127,53 +152,68 @@ def test_typicality_is_a_distance():
 
 
 @pytest.mark.parametrize("suffix", scores.SUFFIXES)
-def test_each_kind_of_file_holds_every_example(run, moons, vae, tmp_path, suffix, capsys):
+def test_each_kind_of_file_holds_every_example(vae, moons, scored, tmp_path, suffix):
     path = tmp_path / "new" / f"scores{suffix}"
-    evaluate.main([str(run), "--scores", str(path), "--anomalous", "1"])
+    write(path, vae, moons, (1,))
     given = {name: np.ravel(column) for name, column in read(path).items()}
-    terms = library.terms(vae, moons, "test")
-    want = {name: np.concatenate(c) for name, c in _columns(terms).items()}
-    mean = library.mean_bound(vae, moons, "validation")
-    want["typicality"] = np.abs(want["elbo"] - mean)
-    want |= {"index": np.arange(150), "label": moons.labels("test")}
-    want["anomalous"] = want["label"] == 1
+    terms, mean = scored
+    labels = moons.labels("test")
+    want = {
+        **terms,
+        "index": np.arange(150),
+        "label": labels,
+        "anomalous": labels == 1,
+        "typicality": np.abs(terms["log_likelihood"] - mean),
+    }
     assert set(given) == set(want)
     for name, column in want.items():
         np.testing.assert_allclose(given[name], column, rtol=1e-6, atol=1e-6)
     assert [p.name for p in path.parent.iterdir()] == [path.name]
-    assert "AUROC" in capsys.readouterr().out
 
 
-def test_the_report_says_how_well_the_scores_tell_anomalies(run, tmp_path, capsys):
-    path = tmp_path / "scores.npz"
-    evaluate.main([str(run), "--scores", str(path), "--anomalous", "0", "--num-samples", "4"])
-    found = evaluate.read_reports(run / evaluate.REPORT)[-1]["scores"]
-    columns = np.load(path)
+def test_what_is_added_says_how_well_the_scores_tell_anomalies(vae, moons, scored, tmp_path):
+    found, table = write(tmp_path / "scores.npz", vae, moons, (0,))
+    columns = np.load(tmp_path / "scores.npz")
     assert found["num_examples"] == 150
-    assert found["typicality"]["of"] == "log_likelihood"
-    assert found["typicality"]["over"] == "validation"
+    mean = pytest.approx(scored[1], abs=1e-6)
+    assert found["typicality"] == {"mean": mean, "of": "log_likelihood", "over": "validation"}
     anomalous = columns["anomalous"] == 1
     counts = {"num_anomalies": int(anomalous.sum()), "num_others": int((~anomalous).sum())}
     assert found["anomalies"] == {"labels": [0], **counts}
     assert list(found["auroc"]) == ["log_likelihood", "elbo", "reconstruction", "kl", "typicality"]
-    shown = capsys.readouterr().out
     for name, area in found["auroc"].items():
         sign = 1 if name in ("kl", "typicality") else -1
         assert area["value"] == pytest.approx(by_pairs(sign * columns[name], anomalous))
-        assert f"{area['value']:.3f}" in shown
+    assert table.row_count == 5
 
 
-def test_another_data_set_is_scored_beside_the_examples(run, tmp_path):
-    path = tmp_path / "scores.npz"
-    far = "synthetic(kind='linear_gaussian', size=2, num=400, noise=30.0)"
-    evaluate.main([str(run), "--scores", str(path), "--anomalies", far])
-    found = evaluate.read_reports(run / evaluate.REPORT)[-1]["scores"]
-    columns = np.load(path)
-    np.testing.assert_array_equal(columns["anomalous"], np.repeat([0, 1], [150, 40]))
-    np.testing.assert_array_equal(columns["index"], np.r_[np.arange(150), np.arange(40)])
+def test_another_data_set_is_scored_beside_the_examples(vae, moons, tmp_path):
+    far = "synthetic(kind='linear_gaussian', size=2, num=1500, noise=30.0)"
+    found, _ = write(tmp_path / "scores.npz", vae, moons, spec=far)
+    columns = np.load(tmp_path / "scores.npz")
+    np.testing.assert_array_equal(columns["anomalous"], np.repeat([0, 1], 150))
+    np.testing.assert_array_equal(columns["index"], np.tile(np.arange(150), 2))
     assert "label" not in columns  # the other data have none
     assert found["anomalies"]["fingerprint"] == build(far).fingerprint()
     assert found["auroc"]["elbo"]["value"] > 0.9  # some thirty standard deviations away
+
+
+def test_the_program_scores_a_run_and_replaces_a_file_on_request_only(run, place, capsys):
+    (place / "a.csv").write_text("mine")
+    arguments = [str(run), "--scores", "a.csv", "--anomalous", "1"]
+    with pytest.raises(cli.UsageError, match="add `--overwrite`"):
+        evaluate.main(arguments)
+    evaluate.main([*arguments, "--overwrite"])
+    names = "anomalous,elbo,index,kl,label,reconstruction,typicality"
+    assert (place / "a.csv").read_text().startswith(names)
+    found = evaluate.read_reports(run / evaluate.REPORT)[-1]
+    assert found["scores"]["file"] == "a.csv"
+    column = np.loadtxt("a.csv", delimiter=",", skiprows=1)[:, 1]
+    assert column.mean() == pytest.approx(found["elbo"], rel=1e-6)
+    shown = capsys.readouterr().out
+    for name, area in found["scores"]["auroc"].items():
+        assert name in shown
+        assert f"{area['value']:.3f}" in shown
 
 
 @pytest.mark.parametrize(
@@ -194,15 +234,6 @@ def test_what_cannot_be_scored_is_refused_before_the_work(run, place, arguments,
         evaluate.main([str(run), *arguments])
     assert message in str(caught.value)
     assert not list(place.iterdir())
-
-
-def test_a_file_is_replaced_on_request_only(run, place):
-    (place / "a.csv").write_text("mine")
-    with pytest.raises(cli.UsageError, match="add `--overwrite`"):
-        evaluate.main([str(run), "--scores", "a.csv"])
-    evaluate.main([str(run), "--scores", "a.csv", "--overwrite"])
-    assert (place / "a.csv").read_text().startswith("elbo,index,kl,label,reconstruction,typicality")
-    assert "auroc" not in evaluate.read_reports(run / evaluate.REPORT)[-1]["scores"]
 
 
 # Disentanglement, by the same program
@@ -242,11 +273,8 @@ def test_data_without_factors_are_refused(tmp_path):
 
 
 def _columns(chunks):
-    found: dict = {}
-    for chunk in chunks:
-        for name, column in chunk.items():
-            found.setdefault(name, []).append(column)
-    return found
+    chunks = list(chunks)
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
 def read(path):
