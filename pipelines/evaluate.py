@@ -31,25 +31,7 @@ def main(argv):
     Args:
         argv: List of arguments.
     """
-    parser = cli.Parser(_DESCRIPTION, prog="python -m pipelines.evaluate")
-    parser.add_argument("run", metavar="RUN", help="run directory")
-    parser.add_argument("--split", default="test", help="(default: test)")
-    parser.add_argument(
-        "--num-samples",
-        type=cli.positive_int,
-        metavar="K",
-        default=0,
-        help="importance samples an example; without it the log-likelihood is left out",
-    )
-    parser.add_argument(
-        "--baselines",
-        action="store_true",
-        help="fit a mixture by EM and probabilistic PCA too, in the same nats",
-    )
-    parser.add_argument("--seed", type=cli.non_negative_int, default=0, help="(default: 0)")
-    factors.add_options(parser)
-    scores.add_options(parser)
-    given = parser.parse_args(argv)
+    given = _make_parser().parse_args(argv)
     request = scores.check(given)
     run = open_run(given.run)
     cli.check_writable(run.directory, "RUN")
@@ -78,6 +60,28 @@ def main(argv):
         with_baselines=given.baselines,
         additions=additions,
     )
+
+
+def _make_parser():
+    parser = cli.Parser(_DESCRIPTION, prog="python -m pipelines.evaluate")
+    parser.add_argument("run", metavar="RUN", help="run directory")
+    parser.add_argument("--split", default="test", help="(default: test)")
+    parser.add_argument(
+        "--num-samples",
+        type=cli.positive_int,
+        metavar="K",
+        default=0,
+        help="importance samples an example; without it the log-likelihood is left out",
+    )
+    parser.add_argument(
+        "--baselines",
+        action="store_true",
+        help="fit a mixture by EM and probabilistic PCA too, in the same nats",
+    )
+    parser.add_argument("--seed", type=cli.non_negative_int, default=0, help="(default: 0)")
+    factors.add_options(parser)
+    scores.add_options(parser)
+    return parser
 
 
 def check_num_samples(vae, num_samples):
