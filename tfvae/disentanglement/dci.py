@@ -83,7 +83,7 @@ class DCI(Metric, name="dci"):
         if self.model == "boosting":
             return ensemble.GradientBoostingClassifier(max_depth=self.max_depth or 3, **options)
         return ensemble.RandomForestClassifier(
-            max_depth=self.max_depth or 12, max_features=None, n_jobs=-1, **options
+            max_depth=self.max_depth or 12, max_features=None, **options
         )
 
 
