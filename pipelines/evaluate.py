@@ -3,7 +3,7 @@
 import json
 
 import tfvae
-from pipelines import cli, factors, scores
+from pipelines import anomalies, cli, factors, scores
 from pipelines.cli import UsageError, usage
 from pipelines.runs import open_run
 
@@ -43,11 +43,11 @@ def main(argv):
     factors.check(given, dataset, given.split)
     vae = run.model()
     check_num_samples(vae, given.num_samples)
-    examples = None if request is None else scores.groups(request, vae, dataset, given.split)
     additions = []
     if factors.asked(given):
         additions.append(lambda: factors.evaluate(given, vae, dataset, given.split))
     if request is not None:
+        examples = anomalies.groups(vae, dataset, given.split, request.labels, request.spec)
         options = {"num_samples": given.num_samples, "seed": given.seed}
         additions.append(lambda: scores.evaluate(request, examples, vae, **options))
     report_on(

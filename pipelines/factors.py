@@ -66,10 +66,10 @@ def _table(found):
 
     title = f"disentanglement, {found['num_examples']:,} examples, seed {found['seed']}"
     table = Table(title=title, title_justify="left")
-    table.add_column("score, 1 is best")
+    table.add_column("1 is best", no_wrap=True)
     table.add_column("all", justify="right")
     for name, num in found["factors"].items():
-        table.add_column(f"{name} ({num})", justify="right")
+        table.add_column(f"{name}\n({num})", justify="right")
     for name, score in found["scores"].items():
         each = score.get("by_factor", dict.fromkeys(found["factors"]))
         parts = ["" if value is None else f"{value:.3f}" for value in each.values()]

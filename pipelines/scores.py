@@ -7,8 +7,7 @@ import pathlib
 import numpy as np
 
 from pipelines import bulk, cli, outputs
-from pipelines.cli import UsageError, usage
-from tfvae import components
+from pipelines.cli import UsageError
 
 #: What scores may be written as; the first is proposed.
 SUFFIXES = (".parquet", ".csv", ".npz", ".tfrecord")
@@ -29,23 +28,6 @@ class Request:
     path: pathlib.Path
     labels: tuple
     spec: str | None
-
-
-@dataclasses.dataclass(frozen=True)
-class Group:
-    """Examples to score.
-
-    Attributes:
-        dataset: A `Dataset`.
-        split: Name of a split.
-        anomalous: Bools `[num_examples]`, or None where nobody says.
-        labels: Ints `[num_examples]`, or None.
-    """
-
-    dataset: object
-    split: str
-    anomalous: np.ndarray | None
-    labels: np.ndarray | None
 
 
 def add_options(parser):
@@ -88,45 +70,12 @@ def check(given):
     return Request(path, given.anomalous or (), given.anomalies)
 
 
-def groups(request, vae, dataset, split):
-    """Returns the examples to score, a list of `Group`; refuses those that the model can't.
-
-    Args:
-        request: A `Request`.
-        vae: A `VAE`.
-        dataset: The `Dataset` of the run.
-        split: Name of a split.
-
-    Raises:
-        UsageError: If there are no such labels, or the other data are of another kind.
-    """
-    labels = dataset.labels(split)
-    if request.spec is not None:
-        other = _other(request.spec, vae, split)
-        num, num_other = dataset.num_examples(split), other.num_examples(split)
-        return [
-            Group(dataset, split, np.zeros(num, bool), labels),
-            Group(other, split, np.ones(num_other, bool), other.labels(split)),
-        ]
-    if not request.labels:
-        return [Group(dataset, split, None, labels)]
-    known = [] if labels is None else np.unique(labels).tolist()
-    missing = [label for label in request.labels if label not in known]
-    if missing or set(known) <= set(request.labels):
-        have = f"has the labels {', '.join(map(str, known))}" if known else "has no labels"
-        raise UsageError(
-            f"`--anomalous` names labels of the examples, and not all of them. The split {split} "
-            f"of `{dataset.spec}` {have}. Received {', '.join(map(str, request.labels))}."
-        )
-    return [Group(dataset, split, np.isin(labels, request.labels), labels)]
-
-
 def evaluate(request, examples, vae, *, num_samples, seed):
     """Scores examples, writes the file, and returns what is added to the report, with a table.
 
     Args:
         request: A `Request`.
-        examples: List of `Group`, the first of the run's own data.
+        examples: List of `anomalies.Group`, the first of the run's own data.
         vae: A `VAE`.
         num_samples: Importance samples an example; 0 scores by the ELBO.
         seed: Int.
@@ -153,8 +102,9 @@ def evaluate(request, examples, vae, *, num_samples, seed):
     if own.anomalous is None:
         return {"scores": found}, None
     columns = {name: np.concatenate(parts) for name, parts in kept.items()}
+    areas = scores.areas(columns, columns["anomalous"] == 1)
     found["anomalies"] = _anomalies(request, examples)
-    found["auroc"] = _areas(columns)
+    found["auroc"] = {name: dataclasses.asdict(area) for name, area in areas.items()}
     return {"scores": found}, _table(found)
 
 
@@ -188,20 +138,6 @@ def _keeping(chunks, kept):
         yield chunk
 
 
-def _areas(columns):
-    """Returns the AUROC of each score: of its negative where less is stranger."""
-    from tfvae.evaluation import scores
-
-    anomalous = columns.pop("anomalous") == 1
-    found = {}
-    for name in (*scores.TERMS, "typicality"):
-        if name in columns:
-            sign = -1 if scores.TERMS.get(name) else 1
-            area = scores.auroc(sign * columns[name], anomalous)
-            found[name] = dataclasses.asdict(area)
-    return found
-
-
 def _anomalies(request, examples):
     anomalous = np.concatenate([group.anomalous for group in examples])
     counts = {"num_anomalies": int(anomalous.sum()), "num_others": int((~anomalous).sum())}
@@ -227,22 +163,6 @@ def _table(found):
         label = f"minus {name}" if scores.TERMS.get(name) else name
         table.add_row(label, f"{area['value']:.3f}", error)
     return table
-
-
-def _other(spec, vae, split):
-    from tfvae.datasets import summary, values
-    from tfvae.datasets.base import Dataset
-
-    with usage():
-        other = components.build(Dataset, spec)
-        other.num_examples(split)
-        if tuple(other.event_shape) != tuple(vae.event_shape):
-            raise UsageError(
-                f"`--anomalies` are examples of the shape {tuple(vae.event_shape)}, as those that "
-                f"the model knows. Those of `{other.spec}` have {tuple(other.event_shape)}."
-            )
-        vae.likelihood_layer.check_data(values.filled(summary.first(other, split, 500)))
-    return other
 
 
 def _labels(text):

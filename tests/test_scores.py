@@ -10,8 +10,8 @@ from sources import build
 from test_pipelines_encode import read as read_table
 
 import tfvae
-from pipelines import cli, evaluate, scores
-from tfvae.evaluation import report
+from pipelines import anomalies, cli, evaluate, scores
+from tfvae.evaluation import ranking, report
 from tfvae.evaluation import scores as library
 
 DATA = "synthetic(kind='moons', num=1500)"
@@ -35,40 +35,40 @@ def ranked():
 
 
 def test_the_area_is_the_share_of_pairs(ranked):
-    assert library.auroc(*ranked).value == pytest.approx(by_pairs(*ranked), abs=1e-12)
+    assert ranking.auroc(*ranked).value == pytest.approx(by_pairs(*ranked), abs=1e-12)
 
 
 def test_the_area_is_the_statistic_of_mann_and_whitney(ranked):
     values, anomalous = ranked
     statistic = scipy.stats.mannwhitneyu(values[anomalous], values[~anomalous]).statistic
     pairs = anomalous.sum() * (~anomalous).sum()
-    assert library.auroc(values, anomalous).value == pytest.approx(statistic / pairs, abs=1e-12)
+    assert ranking.auroc(values, anomalous).value == pytest.approx(statistic / pairs, abs=1e-12)
 
 
 def test_the_area_is_a_matter_of_order_alone(ranked):
     values, anomalous = ranked
-    found = library.auroc(values, anomalous)
-    assert library.auroc(np.exp(3 * values), anomalous) == found
-    turned = library.auroc(-values, anomalous)
+    found = ranking.auroc(values, anomalous)
+    assert ranking.auroc(np.exp(3 * values), anomalous) == found
+    turned = ranking.auroc(-values, anomalous)
     assert turned.value == pytest.approx(1 - found.value, abs=1e-12)
     assert turned.standard_error == pytest.approx(found.standard_error)
-    assert library.auroc(values, ~anomalous).value == pytest.approx(1 - found.value, abs=1e-12)
+    assert ranking.auroc(values, ~anomalous).value == pytest.approx(1 - found.value, abs=1e-12)
 
 
 def test_the_ends_and_the_middle_of_the_scale():
     anomalous = np.array([False, False, True, True])
-    assert library.auroc([1, 2, 3, 4], anomalous) == library.Area(1.0, 0.0)
-    assert library.auroc([3, 4, 1, 2], anomalous) == library.Area(0.0, 0.0)
-    assert library.auroc([7, 7, 7, 7], anomalous).value == 0.5
-    assert library.auroc([-np.inf, 0, 1, np.inf], anomalous).value == 1.0
-    assert library.auroc([1, 2, 3], [False, False, True]).standard_error is None
+    assert ranking.auroc([1, 2, 3, 4], anomalous) == ranking.Area(1.0, 0.0)
+    assert ranking.auroc([3, 4, 1, 2], anomalous) == ranking.Area(0.0, 0.0)
+    assert ranking.auroc([7, 7, 7, 7], anomalous).value == 0.5
+    assert ranking.auroc([-np.inf, 0, 1, np.inf], anomalous).value == 1.0
+    assert ranking.auroc([1, 2, 3], [False, False, True]).standard_error is None
 
 
 def test_the_area_of_two_gaussians_and_its_error_are_known():
     # P(a > b) of N(1, 1) and N(0, 1) is the distribution function of N(0, 2) at 1.
     rng = np.random.default_rng(1)
     anomalous = np.arange(250) < 100
-    found = [library.auroc(rng.normal(size=250) + anomalous, anomalous) for _ in range(400)]
+    found = [ranking.auroc(rng.normal(size=250) + anomalous, anomalous) for _ in range(400)]
     values = np.array([area.value for area in found])
     spread = values.std(ddof=1)
     assert values.mean() == pytest.approx(scipy.stats.norm.cdf(2**-0.5), abs=5 * spread / 20)
@@ -83,7 +83,7 @@ def test_the_area_of_two_gaussians_and_its_error_are_known():
 )
 def test_an_area_needs_numbers_of_both_kinds(values, anomalous):
     with pytest.raises(ValueError, match="one of each at least, and none is NaN"):
-        library.auroc(values, anomalous)
+        ranking.auroc(values, anomalous)
 
 
 # The scores
@@ -118,7 +118,7 @@ def scored(vae, moons):
 def write(path, vae, dataset, labels=(), spec=None):
     """Scores a split with 4 samples and returns what is added to the report, with the table."""
     request = scores.Request(path, labels, spec)
-    examples = scores.groups(request, vae, dataset, "test")
+    examples = anomalies.groups(vae, dataset, "test", labels, spec)
     added, table = scores.evaluate(request, examples, vae, num_samples=4, seed=5)
     return added["scores"], table
 

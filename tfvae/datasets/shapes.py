@@ -19,7 +19,7 @@ class Shapes(StoredDataset, name="shapes"):
 
     Nothing is stored: pictures are drawn where they are read, so that memory grows by some 50 bytes
     a picture whatever its size. Edges are smooth. Rotations are spread over the angle after which
-    one of the shapes looks the same again, so no two pictures are alike.
+    one of the shapes looks the same again, so no two pictures are alike, before any binarization.
 
     `factors(split)` gives the factors of each example, as measures of disentanglement need them.
 
