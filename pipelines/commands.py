@@ -16,6 +16,7 @@ from pipelines.export import add_conditions, default_directory
 from pipelines.runs import OPTIONS, read_options
 from tfvae import components
 from tfvae.training.cluster import STRATEGIES
+from tfvae.training.rates import SCHEDULES
 
 DEFAULTS = {
     "dataset": "mnist(binarize='dynamic')",
@@ -28,6 +29,7 @@ DEFAULTS = {
     "epochs": 20,
     "batch_size": 100,
     "learning_rate": 1e-3,
+    "learning_rate_schedule": "constant",
     "clip_norm": None,
     "precision": "float32",
     "strategy": "auto",
@@ -54,6 +56,10 @@ _NUMBERS = {
 }
 
 _CHOICES = {
+    "learning_rate_schedule": (
+        SCHEDULES,
+        "how it falls by the last step; stages are those of Burda et al.",
+    ),
     "precision": (
         ("float32", "mixed_bfloat16", "mixed_float16"),
         "what the networks compute in; likelihood, KL and exports stay float32",
@@ -225,14 +231,29 @@ def _resolve_resumed(named, given):
     saved = {k: _check(k, v, path) for k, v in _options_of(read_options(given.run), path)}
     saved = {**DEFAULTS, "export": default_directory(saved["dataset"]), **saved}
     for name, value in named.items():
-        harmless = name in _HARMLESS or (name == "epochs" and value >= saved[name])
-        if value != saved[name] and not harmless:
+        if value != saved[name] and not _is_harmless(name, value, saved):
             raise UsageError(
                 f"A resumed run keeps its options, but for more epochs. {given.run} was begun "
                 f"with `{_flag(name)} {saved[name]}`; received {value}. Leave the option out, or "
                 f"begin another run."
             )
     return {**saved, **named}
+
+
+def _is_harmless(name, value, saved):
+    if name == "epochs":
+        _check_more_epochs(value, saved)
+        return value >= saved["epochs"]
+    return name in _HARMLESS
+
+
+def _check_more_epochs(epochs, saved):
+    schedule = saved["learning_rate_schedule"]
+    if epochs > saved["epochs"] and schedule != "constant":
+        raise UsageError(
+            f"With `--learning-rate-schedule {schedule}` the learning rate follows from the number "
+            f"of epochs, {saved['epochs']}; received {epochs}. Begin another run."
+        )
 
 
 def _listing():

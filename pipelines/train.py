@@ -17,7 +17,14 @@ from pipelines.runs import MODEL, OPTIONS
 from tfvae import components
 from tfvae.training import cluster
 
-_NUMBERS = ("epochs", "batch_size", "learning_rate", "seed", "clip_norm")
+_NUMBERS = (
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "learning_rate_schedule",
+    "seed",
+    "clip_norm",
+)
 _CHECKED = 2_000_000  # values that are compared with the support of the likelihood
 _PARTS = ("network", "posterior", "likelihood", "prior", "objective")
 
@@ -161,7 +168,7 @@ def _train(vae, dataset, run, options):
     result = _run_training(vae, dataset, run, options)
     print(
         f"Trained in {time.monotonic() - began:.0f} s. The best epoch is {result.best_epoch}: "
-        f"validation ELBO {result.best_elbo:.2f}."
+        f"validation {vae.objective.criterion} {result.best_value:.2f}."
     )
     return result
 

@@ -1,5 +1,7 @@
 """Schedules and a run: the one fits into the other, and the best epoch is that of the true ELBO."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ import tfvae
 from pipelines import cli, train
 from tfvae import components
 from tfvae.datasets.base import Dataset
-from tfvae.training import logs, loop
+from tfvae.training import logs, loop, rates
 
 SMALL = [
     "--dataset", "mnist(limit=100)", "--network", "mlp(hidden=(8,))", "--latent-size", "2",
@@ -47,9 +49,35 @@ def test_the_best_epoch_is_that_of_the_true_elbo_and_not_of_the_warmed_up_bound(
     # With a weight that rises to 300 the bound falls from epoch to epoch while the model learns.
     assert np.argmax(bounds) != np.argmax(elbos)
     assert result.best_epoch == 1 + int(np.argmax(elbos))
-    assert result.best_elbo == max(elbos)
+    assert result.best_value == max(elbos)
     for record in records:
         assert record["elbo"] == pytest.approx(record["reconstruction"] - record["kl"], rel=1e-5)
+
+
+def test_the_best_epoch_of_a_tighter_bound_is_that_of_the_bound(tmp_path):
+    data = components.build(Dataset, "mnist(limit=100)")
+    vae = tfvae.VAE((28, 28, 1), 2, network="mlp(hidden=(8,))", objective="iwae(num_samples=3)")
+    result = loop.train(vae, data, tmp_path, epochs=2, batch_size=50, learning_rate=1e-3)
+    records = logs.read_metrics(tmp_path / "metrics.jsonl")
+    assert result.best_value == max(-record["validation"]["loss"] for record in records)
+    assert all(-r["validation"]["loss"] > r["validation"]["elbo"] for r in records)
+
+
+def test_the_learning_rate_falls_to_its_end_at_the_last_step_and_is_in_the_curves(tmp_path):
+    run = tmp_path / "run"
+    train.main([*SMALL, "--learning-rate-schedule", "cosine", "--run", str(run)])
+    found = [record["learning_rate"] for record in logs.read_metrics(run / "metrics.jsonl")]
+    wanted = [1e-3 * (1 + math.cos(math.pi * step / 6)) / 2 for step in (2, 4, 6)]
+    assert found == pytest.approx(wanted, rel=1e-5, abs=1e-10)
+    with pytest.raises(cli.UsageError, match="follows from the number of epochs, 3; received 4"):
+        train.main(["--resume", "--run", str(run), "--epochs", "4"])
+
+
+def test_stages_take_powers_of_three_and_the_rate_falls_to_a_tenth():
+    rate = rates.make("stages", 1.0, 3280)
+    values, counts = np.unique([float(rate(step)) for step in range(3280)], return_counts=True)
+    assert counts[::-1].tolist() == [3**i for i in range(8)]
+    np.testing.assert_allclose(values[::-1], 10 ** (-np.arange(8) / 7), rtol=1e-6)
 
 
 def test_an_objective_that_does_not_fit_the_parts_is_refused_before_training(tmp_path):

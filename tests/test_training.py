@@ -37,7 +37,6 @@ def make_data():
 
 def compiled(vae):
     vae.compile()
-    vae.optimizer.build(vae.trainable_variables)
     return vae
 
 
@@ -181,7 +180,7 @@ def test_a_checkpoint_holds_model_optimizer_position_and_best_as_one(tmp_path):
     vae = compiled(make())
     best = [weight + 1 for weight in vae.get_weights()]
     position = checkpoints.Position(
-        epoch=3, step_in_epoch=2, steps=17, means={"elbo": (1.5, 2.0)}, best_epoch=2, best_elbo=-9.0
+        epoch=3, step_in_epoch=2, steps=17, means={"elbo": (1.5, 2.0)}, best_epoch=2, best_value=-9.0
     )
     save(vae, tmp_path, position, best)
     other = compiled(make(seed=5))
@@ -275,9 +274,9 @@ def test_the_model_ends_with_the_weights_of_the_best_epoch(tmp_path):
     records = logs.read_metrics(tmp_path / "metrics.jsonl")
     elbos = [record["validation"]["elbo"] for record in records]
     assert result.best_epoch == 1 + int(np.argmax(elbos)) < 5
-    assert result.best_elbo == max(elbos)
+    assert result.best_value == max(elbos)
     report = vae.evaluate(data.split("validation", 500), verbose=0, return_dict=True)
-    assert report["elbo"] == pytest.approx(result.best_elbo, rel=1e-5)  # float32 sums
+    assert report["elbo"] == pytest.approx(result.best_value, rel=1e-5)  # float32 sums
 
 
 def test_a_loss_that_is_not_finite_stops_with_its_name_and_step(tmp_path):

@@ -2,6 +2,8 @@
 
 A block `[steps, batch, *event]` is one XLA program with the loop over its steps inside, so
 that the way from Python through TensorFlow's executor is paid once a block and not once a step.
+Whether all went well is asked once a block too: what isn't finite stays so in the weights and in the
+state of the optimizer. Only then the block is taken again, step by step.
 Under a strategy of several replicas XLA compiles one step's gradient, and the optimizer, which
 talks between the replicas, stays outside.
 """
@@ -53,7 +55,7 @@ class Engine:
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         if replicas > 1:
             return self._train_share(tf.squeeze(xs, 0), replicas)
-        return self._block(xs)
+        return self._train_block(xs)
 
     def test(self, x, start):
         """Evaluates a batch.
@@ -70,22 +72,56 @@ class Engine:
         seeds = noise.row_seeds(noise.seed_of(model.seed, Stream.TEST), num, start)
         return _sums(self._test(x, seeds, self._step())), num
 
-    def _run_block(self, xs):
-        num_steps = tf.shape(xs)[0]
+    def _train_block(self, xs):
+        """Takes all steps at once; if that ends badly, one by one up to the bad one."""
+        num_steps, state = tf.shape(xs)[0], self._state()
 
-        def goes_on(index, finite, _):
-            return tf.logical_and(index < num_steps, finite)
+        def goes_on(begin, end, _):
+            return tf.logical_and(begin < num_steps, begin < end)
 
-        def one(index, _, sums):
+        # A loop, which comes round once where all goes well: the steps are traced for one call.
+        def take(begin, end, sums):
+            before = [tf.identity(variable) for variable in state]
+            values, finite = self._block(xs, begin, end)
+            tf.cond(finite, tf.no_op, lambda: _put_back(state, before))
+            # After the whole block the first step, after one step the next, after a bad one nothing.
+            whole = tf.equal(end - begin, num_steps)
+            next_end = tf.where(finite, end + 1, tf.where(whole & (num_steps > 1), 1, begin))
+            return tf.where(finite, end, begin), next_end, _added(sums, values, finite)
+
+        num, _, sums = tf.while_loop(goes_on, take, (tf.constant(0), num_steps, self._zeros()))
+        return sums, num * tf.shape(xs)[1], tf.equal(num, num_steps)
+
+    def _run_block(self, xs, begin, end):
+        """Takes the steps of a block from `begin` to `end`.
+
+        Returns:
+            sums: Over their examples, by name.
+            finite: Whether all went well. What isn't finite stays so in the weights or in the state of
+                the optimizer, so they are looked at once, at the end.
+        """
+        model = self._model
+        hides = _hides_what_is_not_finite(model.optimizer)
+
+        def one(index, good, sums):
             gradients, values = self._gradients(xs[index], self._step(), 0, 1)
-            good = _is_finite(gradients)
-            finite = tf.logical_and(tf.math.is_finite(values["loss"]), self._may_go_on(good))
-            self._apply(gradients, finite)
-            return index + tf.cast(finite, tf.int32), finite, _added(sums, values, finite)
+            if hides:
+                good = tf.logical_and(good, self._may_go_on(_is_finite(gradients)))
+            model.optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+            return index + 1, good, {name: sums[name] + values[name] for name in sums}
 
-        zeros = {mean.name: tf.constant(0.0) for mean in self._model.metrics}
-        num, finite, sums = tf.while_loop(goes_on, one, (0, True, zeros))
-        return sums, num * tf.shape(xs)[1], finite
+        start = (begin, tf.constant(True), self._zeros())
+        _, good, sums = tf.while_loop(lambda index, *_: index < end, one, start)
+        floats = [v for v in (*self._state(), *sums.values()) if v.dtype.is_floating]
+        return sums, tf.reduce_all([good, *(tf.reduce_all(tf.math.is_finite(v)) for v in floats)])
+
+    def _zeros(self):
+        return {mean.name: tf.constant(0.0) for mean in self._model.metrics}
+
+    def _state(self):
+        """Returns all that a step changes, as TensorFlow's variables."""
+        model = self._model
+        return [v.value for v in (*model.trainable_variables, *model.optimizer.variables)]
 
     def _train_share(self, x, replicas):
         """One step on this replica's share of one batch."""
@@ -140,7 +176,7 @@ class Engine:
     def _apply(self, gradients, finite):
         """Updates the weights and the state of the optimizer where all is finite."""
         optimizer, variables = self._model.optimizer, self._model.trainable_variables
-        changed = [v.value for v in (*variables, *optimizer.variables)]
+        changed = self._state()
         before = [tf.identity(variable) for variable in changed]
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         # Chosen element by element: a `tf.cond` around the update keeps XLA from fusing it.
@@ -159,6 +195,12 @@ def _sums(terms):
     return {name: tf.reduce_sum(term) for name, term in terms.items()}
 
 
+def _hides_what_is_not_finite(optimizer):
+    """Says whether a bad gradient may leave no trace: scaling leaves it out, clipping bounds it."""
+    clips = (optimizer.clipnorm, optimizer.global_clipnorm, optimizer.clipvalue)
+    return isinstance(optimizer, keras.optimizers.LossScaleOptimizer) or any(clips)
+
+
 def _is_finite(gradients):
     return tf.math.is_finite(tf.linalg.global_norm(gradients))
 
@@ -166,6 +208,10 @@ def _is_finite(gradients):
 def _added(sums, values, finite):
     """Returns sums with the values of a step, unless it is a bad one."""
     return {name: sums[name] + tf.where(finite, values[name], 0.0) for name in sums}
+
+
+def _put_back(variables, values):
+    return tf.group(*(v.assign(value) for v, value in zip(variables, values, strict=True)))
 
 
 def _choose(condition, variables, otherwise):
@@ -178,10 +224,6 @@ def _choose(condition, variables, otherwise):
         for variable, value in zip(variables, values, strict=True):
             strategy.extended.update(variable, put_back, args=(value, keep), group=False)
 
-    if tf.distribute.get_replica_context().num_replicas_in_sync == 1:
-        for variable, value in zip(variables, otherwise, strict=True):
-            put_back(variable, value, condition)
-        return
     # As Keras's optimizers do: replicas meet, and each variable is updated where it lies.
     tf.__internal__.distribute.interim.maybe_merge_call(
         on_all, tf.distribute.get_strategy(), otherwise, condition

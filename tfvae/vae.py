@@ -308,6 +308,8 @@ class VAE(keras.Model):
         # Keras's own compilation wraps the strategy, which fails with more than one device: the
         # engine compiles the steps themselves.
         super().compile(optimizer=optimizer, jit_compile=False, **kwargs)
+        # Now, and not within the first step: TensorFlow traces a step that makes variables twice.
+        self.optimizer.build(self.trainable_variables)
         if jit_compile == "auto":
             jit_compile = not self.run_eagerly and xla.pays_off(self)
         self._prepare = prepare
@@ -376,7 +378,6 @@ class VAE(keras.Model):
     def compile_from_config(self, config):
         """Compiles a loaded model as the saved one was."""
         self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
 
     # Inside.
 

@@ -34,6 +34,15 @@ class Objective(components.Component, abc.ABC):
     #: Codes that are drawn for each example.
     num_samples: int = 1
 
+    #: Whether it bounds log p(x) from below, and tighter than the ELBO: then the best epoch is the one
+    #: with the highest bound. Of every other objective it is the one with the highest plain ELBO.
+    is_tighter: bool = False
+
+    @property
+    def criterion(self):
+        """What says which epoch is the best, in words."""
+        return f"bound ({self.spec})" if self.is_tighter else "ELBO"
+
     @property
     def schedule_steps(self):
         """Steps of the optimizer until the objective is what training is meant to end with.

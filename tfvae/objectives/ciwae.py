@@ -26,6 +26,8 @@ class CIWAE(Objective, name="ciwae"):
             https://arxiv.org/abs/1802.04537
     """
 
+    is_tighter = True
+
     def __init__(self, *, num_samples=50, beta=0.5):
         self.num_samples = check_count("num_samples", num_samples)
         self.beta = check_weight("beta", beta, most=1)

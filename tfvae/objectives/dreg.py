@@ -38,6 +38,8 @@ class DReG(Objective, name="dreg"):
             https://arxiv.org/abs/1810.04152
     """
 
+    is_tighter = True
+
     def __init__(self, *, num_samples=50):
         self.num_samples = check_count("num_samples", num_samples)
 

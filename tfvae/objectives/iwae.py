@@ -23,6 +23,8 @@ class IWAE(Objective, name="iwae"):
         [1] Burda et al., eq. 8. https://arxiv.org/abs/1509.00519
     """
 
+    is_tighter = True
+
     def __init__(self, *, num_samples=50):
         self.num_samples = check_count("num_samples", num_samples)
 

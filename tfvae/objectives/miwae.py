@@ -26,6 +26,8 @@ class MIWAE(Objective, name="miwae"):
             https://arxiv.org/abs/1802.04537
     """
 
+    is_tighter = True
+
     def __init__(self, *, num_bounds=8, samples_per_bound=8):
         self.num_bounds = check_count("num_bounds", num_bounds)
         self.samples_per_bound = check_count("samples_per_bound", samples_per_bound)

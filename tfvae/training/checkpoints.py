@@ -27,8 +27,8 @@ class Position:
         step_in_epoch: Steps of the next epoch that have been taken, at the border of a block.
         steps: Steps of the optimizer in all.
         means: Running means of the epoch so far, by name: (sum, number of examples).
-        best_epoch: Epoch with the highest validation ELBO so far, 0 before the first.
-        best_elbo: That ELBO, nats.
+        best_epoch: Epoch that is the best on the validation split so far, 0 before the first.
+        best_value: The objective's criterion there, nats: the higher, the better.
         fingerprint: Of the data that the run trains on.
     """
 
@@ -37,7 +37,7 @@ class Position:
     steps: int = 0
     means: dict = dataclasses.field(default_factory=dict)
     best_epoch: int = 0
-    best_elbo: float = float("-inf")
+    best_value: float = float("-inf")
     fingerprint: str = ""
 
 

@@ -80,20 +80,27 @@ class Keeper(keras.callbacks.Callback):
             raise Stopped(self._asked or signal.SIGTERM)
 
     def on_epoch_end(self, epoch, logs=None):  # noqa: D102 - Keras's hook
-        elbo = (logs or {}).get("val_elbo", float("-inf"))
-        if math.isnan(elbo):
+        criterion, value = self._criterion(logs or {})
+        if math.isnan(value):
             raise NotFiniteError(
-                f"The validation ELBO of epoch {epoch + 1} is NaN, and the loss of training isn't: "
+                f"The validation {criterion} of epoch {epoch + 1} is NaN, and the loss of training isn't: "
                 f"the model gives an example of the validation split no density. Look at the data "
                 f"with `python -m pipelines.inspect`, or choose another likelihood."
             )
         best = {}
-        if elbo > self.position.best_elbo:
-            best = {"best_epoch": epoch + 1, "best_elbo": float(elbo)}
+        if value > self.position.best_value:
+            best = {"best_epoch": epoch + 1, "best_value": float(value)}
             self.best_weights = self.model.get_weights()
         self._save(epoch=epoch + 1, step_in_epoch=0, means={}, **best)
         if self._is_asked():
             raise Stopped(self._asked or signal.SIGTERM)
+
+    def _criterion(self, logs):
+        """Returns the name and the value, nats, of what says which epoch is the best."""
+        objective = self.model.objective
+        if objective.is_tighter:
+            return objective.criterion, -logs.get("val_loss", float("inf"))
+        return objective.criterion, logs.get("val_elbo", float("-inf"))
 
     def save_good_steps(self):
         """Writes a checkpoint of the last good step, in a call that ended with a bad one.

@@ -6,7 +6,7 @@ import pathlib
 
 import keras
 
-from tfvae.training import checkpoints, feeding, strategies
+from tfvae.training import checkpoints, feeding, rates, strategies
 from tfvae.training.guard import FiniteGuard
 from tfvae.training.images import Images
 from tfvae.training.keeper import Keeper
@@ -24,19 +24,31 @@ class Result:
     Attributes:
         resumed_at: The `Position` that a checkpoint had brought.
         best_epoch: The epoch whose weights the model has now.
-        best_elbo: Its ELBO on the validation split, nats.
+        best_value: The objective's criterion of it on the validation split, nats.
     """
 
     resumed_at: checkpoints.Position
     best_epoch: int
-    best_elbo: float
+    best_value: float
 
 
-def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0, clip_norm=None):
+def train(
+    vae,
+    dataset,
+    directory,
+    *,
+    epochs,
+    batch_size,
+    learning_rate,
+    learning_rate_schedule="constant",
+    seed=0,
+    clip_norm=None,
+):
     """Trains a VAE, or goes on from the newest checkpoint of the run directory.
 
     Writes `checkpoints/`, `train/`, `validation/` and `metrics.jsonl`, and leaves the model with
-    the weights of the epoch with the highest ELBO on the validation split.
+    the weights of the epoch with the highest ELBO on the validation split, or the highest bound where
+    the objective is a tighter one.
 
     Args:
         vae: A `VAE`; compiled here, with Adam.
@@ -44,7 +56,8 @@ def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0,
         directory: The run directory.
         epochs: Passes over the training split, those of the checkpoint included.
         batch_size: Examples a step.
-        learning_rate: Of Adam.
+        learning_rate: Of Adam, at the first step.
+        learning_rate_schedule: One of `rates.SCHEDULES`.
         seed: Int; order and noise of the data follow from it.
         clip_norm: Largest norm of the gradient of all weights together, or None.
 
@@ -52,7 +65,7 @@ def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0,
         A `Result`.
 
     Raises:
-        ValueError: If the objective's schedule is longer than the run.
+        ValueError: If the objective's schedule is longer than the run, or that of the rate unknown.
         Stopped: If SIGTERM or SIGINT asked for it; a checkpoint has been written.
         NotFiniteError: If a loss or gradient isn't finite; a checkpoint has been written.
         CheckpointError: If there are checkpoints, and none that can be gone on from.
@@ -62,9 +75,9 @@ def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0,
     directory = pathlib.Path(directory)
     strategies.check_model(vae, clip_norm)
     with strategies.scope_of(strategies.of(vae)):  # the optimizer has variables too
-        optimizer = keras.optimizers.Adam(learning_rate, global_clipnorm=clip_norm)
+        rate = rates.make(learning_rate_schedule, learning_rate, epochs * feed.steps)
+        optimizer = keras.optimizers.Adam(rate, global_clipnorm=clip_norm)
         vae.compile(optimizer, prepare=dataset.prepare)
-        vae.optimizer.build(vae.trainable_variables)
         # Before a checkpoint puts them back as they were.
         vae.prior_layer.adapt(lambda num: _examples(dataset, num, seed))
     folder = directory / "checkpoints"
@@ -85,7 +98,7 @@ def train(vae, dataset, directory, *, epochs, batch_size, learning_rate, seed=0,
         _fit(vae, feed, keeper, [guard, *recorders, keeper], epochs)
     if keeper.best_weights is not None:
         vae.set_weights(keeper.best_weights)
-    return Result(at, keeper.position.best_epoch, keeper.position.best_elbo)
+    return Result(at, keeper.position.best_epoch, keeper.position.best_value)
 
 
 def check_schedule(objective, steps, epochs):

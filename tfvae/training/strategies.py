@@ -77,7 +77,6 @@ def on_one_device(model):
         return model
     copy = type(model).from_config(model.get_config())
     copy.compile(type(model.optimizer).from_config(model.optimizer.get_config()))
-    copy.optimizer.build(copy.trainable_variables)
     for part in ("weights", "optimizer.variables"):
         read = operator.attrgetter(part)
         for variable, trained in zip(read(copy), read(model), strict=True):

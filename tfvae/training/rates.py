@@ -1,0 +1,57 @@
+"""The learning rate over a run: a function of the step alone, so that a resumed run goes on with it.
+
+`constant` is the rate that is given; the others begin there and end lower, at the last step.
+"""
+
+#: Names of the schedules.
+SCHEDULES = ("constant", "cosine", "stages")
+
+_NUM_STAGES = 8  # of Burda et al., appendix C: 3**i epochs each, 1 + 3 + ... + 3**7 = 3280
+
+
+def make(schedule, learning_rate, steps):
+    """Returns what a Keras optimizer takes as its learning rate.
+
+        cosine:  rate(t) = learning_rate (1 + cos(pi t / steps)) / 2
+        stages:  rate(t) = learning_rate 10**(-i / 7) in stage i of 0 ... 7,
+                 which takes 3**i / 3280 of the run
+
+    Args:
+        schedule: One of `SCHEDULES`.
+        learning_rate: Positive float, at the first step.
+        steps: Steps of the whole run.
+
+    Returns:
+        A float, or a `keras.optimizers.schedules.LearningRateSchedule`.
+
+    Raises:
+        ValueError: If the schedule is unknown.
+
+    Examples:
+        >>> rate = make("stages", 1e-3, 3280)
+        >>> [round(float(rate(step)), 6) for step in (0, 1, 3279)]
+        [0.001, 0.00072, 0.0001]
+
+    References:
+        [1] Loshchilov and Hutter, eq. 5, without restarts. https://arxiv.org/abs/1608.03983
+        [2] Burda et al., section 5. https://arxiv.org/abs/1509.00519
+    """
+    import keras  # not above: the names are listed by `--help`
+
+    if schedule == "constant":
+        return learning_rate
+    if schedule == "cosine":
+        return keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    if schedule == "stages":
+        boundaries, values = _stages(learning_rate, steps)
+        return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
+    raise ValueError(f"The schedule is one of {', '.join(SCHEDULES)}. Received {schedule!r}.")
+
+
+def _stages(learning_rate, steps):
+    lengths = [3**i for i in range(_NUM_STAGES)]
+    ends = [sum(lengths[: i + 1]) for i in range(_NUM_STAGES - 1)]
+    # Keras takes a value up to and including its boundary.
+    boundaries = [max(0, round(steps * end / sum(lengths)) - 1) for end in ends]
+    values = [learning_rate * 10 ** (-i / (_NUM_STAGES - 1)) for i in range(_NUM_STAGES)]
+    return boundaries, values
