@@ -39,6 +39,11 @@ class Dataset(components.Component, abc.ABC):
     factor_names: tuple[str, ...] = ()
     class_factors: tuple[str, ...] = ()
 
+    @property
+    def binarization(self):
+        """How examples were made binary, and how that is held fixed in an evaluation: a text."""
+        return "none"
+
     @abc.abstractmethod
     def num_examples(self, split):
         """Returns how many examples a split holds."""

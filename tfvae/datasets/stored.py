@@ -146,6 +146,11 @@ class StoredDataset(Dataset):
         full = 255 if self._parts["train"].examples.dtype == np.uint8 else 1
         return min(low for low, _ in scans) / full, max(high for _, high in scans) / full
 
+    @property
+    def binarization(self):
+        """How examples were made binary, and how that is held fixed in an evaluation: a text."""
+        return binarization.describe(self._binarize)
+
     @functools.cached_property
     def _digest(self):
         """The SHA-256 of the stored examples of all splits, in hexadecimal."""

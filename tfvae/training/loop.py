@@ -10,6 +10,7 @@ from tfvae.training import checkpoints, feeding, rates, strategies
 from tfvae.training.guard import FiniteGuard
 from tfvae.training.images import Images
 from tfvae.training.keeper import Keeper
+from tfvae.training.latents import ActiveLatents
 from tfvae.training.logs import Curves
 from tfvae.training.progress import ProgressLines
 from tfvae.training.reports import Reports
@@ -134,7 +135,8 @@ def _recorders(stack, directory, dataset, feed, at, epochs):
     progress = stack.enter_context(ProgressLines(feed.steps, epochs))
     curves = stack.enter_context(Curves(directory, at))
     reports = Reports(dataset.split("validation", _REPORTED))
-    return [reports, progress, curves, Images(dataset, curves, epochs)]
+    latents = ActiveLatents(dataset.split("validation", _REPORTED))
+    return [reports, latents, progress, curves, Images(dataset, curves, epochs)]
 
 
 def _fit(vae, feed, keeper, callbacks, epochs):
