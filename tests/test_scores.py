@@ -1,5 +1,7 @@
 """Anomaly scores of single examples: what they are, and how well they tell anomalies apart."""
 
+import contextlib
+import io
 import itertools
 import json
 
@@ -10,11 +12,15 @@ from sources import build
 from test_pipelines_encode import read as read_table
 
 import tfvae
-from pipelines import anomalies, cli, evaluate, scores
-from tfvae.evaluation import ranking, report
+from pipelines import anomalies, cli, evaluate, runs, scores
+from tfvae import components
+from tfvae.datasets.base import Dataset
+from tfvae.disentanglement.base import Metric
+from tfvae.evaluation import factors, ranking, report
 from tfvae.evaluation import scores as library
 
 DATA = "synthetic(kind='moons', num=1500)"
+SHAPES = "shapes(size=16, scales=2, rotations=2, positions=4)"
 
 
 # AUROC
@@ -100,11 +106,14 @@ def vae(moons):
 
 
 @pytest.fixture(scope="module")
-def run(vae, tmp_path_factory):
+def run(tmp_path_factory):
     """A run directory with a model that has not learnt anything."""
     directory = tmp_path_factory.mktemp("run")
+    vae = tfvae.VAE(build(SHAPES).event_shape, 3, network="mlp(hidden=())")
+    vae.compile()
     vae.save(directory / "model.keras")
-    (directory / "options.json").write_text(json.dumps({"dataset": DATA}))
+    (directory / "options.json").write_text(json.dumps({"dataset": SHAPES}))
+    (directory / "metrics.jsonl").touch()
     return directory
 
 
@@ -198,22 +207,48 @@ def test_another_data_set_is_scored_beside_the_examples(vae, moons, tmp_path):
     assert found["auroc"]["elbo"]["value"] > 0.9  # some thirty standard deviations away
 
 
-def test_the_program_scores_a_run_and_replaces_a_file_on_request_only(run, place, capsys):
-    (place / "a.csv").write_text("mine")
-    arguments = [str(run), "--scores", "a.csv", "--anomalous", "1"]
+@pytest.fixture(scope="module")
+def evaluated(run, tmp_path_factory):
+    """The program has run: (the file, the report, what was shown)."""
+    path = tmp_path_factory.mktemp("scores") / "a.csv"
+    path.write_text("mine")
+    arguments = [str(run), "--scores", str(path), "--anomalous", "1", "--seed", "4"]
     with pytest.raises(cli.UsageError, match="add `--overwrite`"):
         evaluate.main(arguments)
-    evaluate.main([*arguments, "--overwrite"])
+    assert path.read_text() == "mine"
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        evaluate.main([*arguments, "--overwrite", "--measure", "mig(bins=9)", "--measure", "sap"])
+    return path, evaluate.read_reports(run / evaluate.REPORT)[-1], shown.getvalue()
+
+
+def test_the_program_scores_a_run(evaluated):
+    path, report, shown = evaluated
     names = "anomalous,elbo,index,kl,label,reconstruction,typicality"
-    assert (place / "a.csv").read_text().startswith(names)
-    found = evaluate.read_reports(run / evaluate.REPORT)[-1]
-    assert found["scores"]["file"] == "a.csv"
-    column = np.loadtxt("a.csv", delimiter=",", skiprows=1)[:, 1]
-    assert column.mean() == pytest.approx(found["elbo"], rel=1e-6)
-    shown = capsys.readouterr().out
-    for name, area in found["scores"]["auroc"].items():
+    assert path.read_text().startswith(names)
+    assert report["scores"]["file"] == str(path)
+    column = np.loadtxt(path, delimiter=",", skiprows=1)[:, 1]
+    assert column.mean() == pytest.approx(report["elbo"], rel=1e-6)
+    for name, area in report["scores"]["auroc"].items():
         assert name in shown
         assert f"{area['value']:.3f}" in shown
+
+
+def test_the_program_measures_disentanglement(run, evaluated):
+    _, report, shown = evaluated
+    found, dataset = report["disentanglement"], build(SHAPES)
+    assert found["num_examples"] == dataset.num_examples("test") == 19
+    assert found["metrics"] == ["mig(bins=9)", "sap"]
+    assert found["seed"] == 4
+    assert found["factors"]["shape"] == 3
+    vae = runs.open_run(run).model()
+    codes = vae.posterior(next(iter(dataset.split("test", 50)))).mean()
+    metric = components.build(Metric, "sap")
+    again = metric.measure(codes, dataset.factors("test"), class_factors=[0], seed=4)["sap"]
+    assert found["scores"]["sap"]["value"] == pytest.approx(again.value)
+    for name, score in found["scores"].items():
+        assert name in shown
+        assert f"{score['value']:.3f}" in shown
 
 
 @pytest.mark.parametrize(
@@ -222,8 +257,8 @@ def test_the_program_scores_a_run_and_replaces_a_file_on_request_only(run, place
         (["--anomalous", "1"], "`--anomalous` goes with scores. Add `--scores scores.parquet`."),
         (["--scores", "a.txt"], "a .parquet or a .csv or a .npz or a .tfrecord file"),
         (["--scores", "a.csv", "--anomalous", "1", "--anomalies", "mnist"], "Leave out"),
-        (["--scores", "a.csv", "--anomalous", "7"], "has the labels 0, 1. Received 7."),
-        (["--scores", "a.csv", "--anomalous", "0,1"], "and not all of them"),
+        (["--scores", "a.csv", "--anomalous", "7"], "has the labels 0, 1, 2. Received 7."),
+        (["--scores", "a.csv", "--anomalous", "0,1,2"], "and not all of them"),
         (["--scores", "a.csv", "--anomalous", "one"], "whole numbers such as 3 or 3,5"),
         (["--scores", "a.csv", "--anomalies", "synthetic(size=3)"], "have (3,)"),
         (["--disentanglement", "--split", "all"], "has the splits train"),
@@ -236,40 +271,10 @@ def test_what_cannot_be_scored_is_refused_before_the_work(run, place, arguments,
     assert not list(place.iterdir())
 
 
-# Disentanglement, by the same program
-
-
-def test_disentanglement_of_a_run_is_shown_and_kept(tmp_path, capsys):
-    spec = "shapes(size=16, scales=2, rotations=2, positions=4)"
-    dataset = build(spec)
-    vae = tfvae.VAE(dataset.event_shape, 3, network="mlp(hidden=())")
-    vae.save(tmp_path / "model.keras")
-    (tmp_path / "options.json").write_text(json.dumps({"dataset": spec}))
-    evaluate.main([str(tmp_path), "--measure", "mig(bins=9)", "--measure", "sap", "--seed", "4"])
-    (found,) = evaluate.read_reports(tmp_path / evaluate.REPORT)
-    found = found["disentanglement"]
-    assert found["num_examples"] == dataset.num_examples("test") == 19
-    assert found["metrics"] == ["mig(bins=9)", "sap"]
-    assert found["seed"] == 4
-    assert found["factors"]["shape"] == 3
-    codes = vae.posterior(next(iter(dataset.split("test", 50)))).mean()
-    from tfvae.disentanglement.sap import SeparatedAttributePredictability
-
-    metric = SeparatedAttributePredictability()
-    again = metric.measure(codes, dataset.factors("test"), class_factors=[0], seed=4)["sap"]
-    assert found["scores"]["sap"]["value"] == pytest.approx(again.value)
-    shown = capsys.readouterr().out
-    for name, score in found["scores"].items():
-        assert name in shown
-        assert f"{score['value']:.3f}" in shown
-
-
-def test_data_without_factors_are_refused(tmp_path):
-    dataset = build("digits")
-    tfvae.VAE(dataset.event_shape, 1, network="mlp(hidden=())").save(tmp_path / "model.keras")
-    (tmp_path / "options.json").write_text(json.dumps({"dataset": "digits"}))
-    with pytest.raises(cli.UsageError, match="measured on data whose factors are known"):
-        evaluate.main([str(tmp_path), "--disentanglement"])
+def test_data_without_factors_are_refused(moons, monkeypatch):
+    monkeypatch.setattr(type(moons), "factors", Dataset.factors)
+    with pytest.raises(ValueError, match="measured on data whose factors are known"):
+        factors.evaluate(None, moons, "test")
 
 
 def _columns(chunks):
