@@ -2,7 +2,7 @@
 
 import json
 
-from pipelines import cli
+from pipelines import anomalies, cli, factors, scores
 from pipelines.cli import UsageError, usage
 from pipelines.evaluations.wish import Wish
 from pipelines.runs import open_run
@@ -18,7 +18,8 @@ information of code and example, and errors of the reconstruction; with --num-sa
 importance-weighted estimate of the log-likelihood, with --baselines what simpler models reach on
 the same examples, with --against the difference to another run and its error, with --tightness how
 far the estimate is from log p(x) at most. Adds them, with how they were made, to evaluation.json in
-the run directory, to TensorBoard, and writes report.html.
+the run directory, to TensorBoard, and writes report.html. --disentanglement adds measures of how
+the codes keep known factors apart, --scores a file with anomaly scores of each example.
 """
 
 
@@ -29,6 +30,7 @@ def main(argv):
         argv: List of arguments.
     """
     given = _make_parser().parse_args(argv)
+    request = scores.check(given)
     run = open_run(given.run)
     against = None if given.against is None else open_run(given.against)
     cli.check_writable(run.directory, "RUN")
@@ -37,9 +39,17 @@ def main(argv):
     dataset = run.dataset()
     with usage():
         dataset.num_examples(given.split)  # refuses a split that isn't there, before the model
+    factors.check(given, dataset, given.split)
     vae = run.model()
     check_num_samples(vae, given.num_samples)
     _check_tightness(vae, given.tightness)
+    additions = []
+    if factors.asked(given):
+        additions.append(lambda: factors.evaluate(given, vae, dataset, given.split))
+    if request is not None:
+        examples = anomalies.groups(vae, dataset, given.split, request.labels, request.spec)
+        options = {"num_samples": given.num_samples, "seed": given.seed}
+        additions.append(lambda: scores.evaluate(request, examples, vae, **options))
     wish = Wish(
         given.split,
         num_samples=given.num_samples,
@@ -49,7 +59,7 @@ def main(argv):
         tightness=given.tightness,
         annealing_steps=given.annealing_steps,
     )
-    carry_out(vae, dataset, run.directory, wish)
+    carry_out(vae, dataset, run.directory, wish, additions)
 
 
 def _make_parser():
@@ -91,6 +101,8 @@ def _make_parser():
         help="temperatures of --tightness: more are tighter (default: 1000)",
     )
     parser.add_argument("--seed", type=cli.non_negative_int, default=0, help="(default: 0)")
+    factors.add_options(parser)
+    scores.add_options(parser)
     return parser
 
 
@@ -128,7 +140,7 @@ def report_on(vae, dataset, directory, *, split, num_samples=0, seed=0, with_bas
     carry_out(vae, dataset, directory, wish)
 
 
-def carry_out(vae, dataset, directory, wish):
+def carry_out(vae, dataset, directory, wish, additions=()):
     """Evaluates a model, prints the tables, and writes what they say.
 
     Args:
@@ -136,6 +148,8 @@ def carry_out(vae, dataset, directory, wish):
         dataset: A `Dataset`.
         directory: `pathlib.Path` of the run.
         wish: A `Wish`.
+        additions: Functions that each return what is added to the report, a dict, and a table of
+            it for the terminal, or None.
     """
     from rich.console import Console
 
@@ -144,12 +158,18 @@ def carry_out(vae, dataset, directory, wish):
     console = Console(highlight=False, soft_wrap=True)
     try:
         report = work.evaluate(vae, dataset, wish, console)
+        added = [measure() for measure in additions]
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"Interrupted. {directory / REPORT} is as it was.") from None
+    for more, _ in added:
+        report.update(more)
     _add(report, directory / REPORT)
     found = tables.tables_of(report)
     for table in found:
         console.print(tables.show(table))
+    for _, table in added:
+        if table is not None:
+            console.print(table)
     if wish.baselines and not report["baselines"]:
         console.print(f"No baseline is in the units of the likelihood {vae.likelihood_layer.spec}.")
     if report["latents"]["alarm"]:

@@ -11,13 +11,14 @@ from pipelines import cli
 from pipelines.cli import Failure, UsageError
 
 
-def check(name, suffixes, overwrite, *, parts=False):
+def check(name, suffixes, overwrite, option="--output", *, parts=False):
     """Refuses a file that can't be written, before the work that would end there.
 
     Args:
-        name: What `--output` gives.
+        name: What the option gives.
         suffixes: The endings that the program writes, each with its dot; the first is proposed.
         overwrite: Whether a file that is there may be replaced.
+        option: Name of the option.
         parts: Whether it will be a folder of parts instead, `part-*` with the same ending.
 
     Returns:
@@ -29,19 +30,19 @@ def check(name, suffixes, overwrite, *, parts=False):
     path = pathlib.Path(name)
     if path.is_dir() and not (parts and _is_of_parts(path)):
         raise UsageError(
-            f"`--output` names a file. {path} is a directory. Write "
-            f"`--output {path / f'picture{suffixes[0]}'}`."
+            f"`{option}` names a file. {path} is a directory. Write "
+            f"`{option} {path / f'picture{suffixes[0]}'}`."
         )
     if path.suffix.lower() not in suffixes:
         raise UsageError(
-            f"`--output` names a {' or a '.join(suffixes)} file. Received {name}. Write "
-            f"`--output {path.with_suffix(suffixes[0])}`."
+            f"`{option}` names a {' or a '.join(suffixes)} file. Received {name}. Write "
+            f"`{option} {path.with_suffix(suffixes[0])}`."
         )
     if path.exists() and not overwrite:
         raise UsageError(
-            f"`--output` names {path}, which exists. Choose another name, or add `--overwrite`."
+            f"`{option}` names {path}, which exists. Choose another name, or add `--overwrite`."
         )
-    check_place(path, "--output")
+    check_place(path, option)
     return path
 
 
@@ -66,11 +67,12 @@ def check_place(path, option):
 
 
 @contextlib.contextmanager
-def writing(path):
+def writing(path, option="--output"):
     """Makes the folder of a file that the block writes, and turns its errors into a message.
 
     Args:
         path: `pathlib.Path` of the file.
+        option: Name of the option that gave it.
 
     Raises:
         Failure: If the folder or the file can't be written.
@@ -81,5 +83,5 @@ def writing(path):
     except OSError as error:
         raise Failure(
             f"{path} can't be written: {error.strerror or error}. Choose another place with "
-            f"`--output`."
+            f"`{option}`."
         ) from error

@@ -23,6 +23,7 @@ import pathlib
 
 FAMILIES = (
     "datasets",
+    "disentanglement",
     "distribution_layers",
     "exporters",
     "figures",

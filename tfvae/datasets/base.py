@@ -17,9 +17,9 @@ class Dataset(components.Component, abc.ABC):
     """Data with named splits that share no example.
 
     A member sets `event_shape` and overrides `_split`, `_blocks`, `num_examples`, `value_range`
-    and `fingerprint`, `_prepare` where stored examples aren't what a model sees, and `labels` where
-    the data has them; `stored.StoredDataset` does all of it for examples in arrays. Constructing
-    a member checks that its files are there and whole.
+    and `fingerprint`, `_prepare` where stored examples aren't what a model sees, and `labels` and
+    `factors` where the data has them; `stored.StoredDataset` does all of it but the factors for
+    examples in arrays. Constructing a member checks that its files are there and whole.
 
     Attributes:
         event_shape: Shape of one example, a tuple of ints.
@@ -31,6 +31,8 @@ class Dataset(components.Component, abc.ABC):
             examples are other than the rows; or None. A model carries it into its exports.
         masks_missing: Whether NaN in an example is a missing value, which the likelihood of
             `VAE(mask_missing=True)` leaves out.
+        factor_names: Names of the factors that examples were made from, where they are known.
+        class_factors: Those of them that are classes without an order.
     """
 
     event_shape: tuple[int, ...]
@@ -38,6 +40,8 @@ class Dataset(components.Component, abc.ABC):
     notes: tuple[str, ...] = ()
     transform = None
     masks_missing: bool = False
+    factor_names: tuple[str, ...] = ()
+    class_factors: tuple[str, ...] = ()
 
     @property
     def binarization(self):
@@ -180,6 +184,14 @@ class Dataset(components.Component, abc.ABC):
 
     def labels(self, split):
         """Returns int labels `[num_examples]` in the order of the split, or None."""
+        self._check_split(split)
+
+    def factors(self, split):
+        """Returns what each example was made from, numbers `[num_examples, num_factors]`, or None.
+
+        The columns are those of `factor_names`, the rows in the order of the split. Whole numbers
+        are values of a factor that takes only these, others lie on a scale.
+        """
         self._check_split(split)
 
     def _check_split(self, name):
