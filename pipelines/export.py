@@ -238,9 +238,9 @@ def _make_parser():
     )
     parser.add_argument(
         "--input",
-        choices=("float32", "uint8"),
-        help="uint8 adds signatures for images of bytes, encode_image and decode_image, to "
-        "saved_model (default: float32 alone)",
+        choices=("float32", "uint8", "png"),
+        help="uint8 and png add signatures for images, encode_image and decode_image, to "
+        "saved_model: as arrays, or as PNG files (default: float32 alone)",
     )
     add_conditions(parser)
     return parser

@@ -1,6 +1,7 @@
 """Look at a data set before training on it: `python -m pipelines.inspect --dataset SPEC`."""
 
 import pathlib
+import shlex
 
 from pipelines import cli
 from pipelines.cli import Failure, UsageError
@@ -62,13 +63,13 @@ def likelihoods(dataset, x):
     from tfvae.distribution_layers.base import DistributionLayer
 
     found: dict = {}
-    shape, x = dataset.event_shape, values.filled(x)
+    shape, whole = dataset.event_shape, values.filled(x)
     for name, member in components.members("distribution_layers").items():
         try:
-            layer, spec = fitting.fit(DistributionLayer, name, shape, x, dataset.transform)
+            layer, spec = fitting.fit(DistributionLayer, name, shape, whole, dataset.transform)
             if dataset.masks_missing:
                 masking.check_independent(layer(np.zeros([1, *layer.params_shape], np.float32)))
-                layer.check_missing()
+                layer.check_missing(x)
         except ValueError as error:
             found[name] = None, f"{name}: {error}"
         else:
@@ -84,17 +85,29 @@ def command(dataset, spec, fits):
         spec: Its spec as the user wrote it.
         fits: What `likelihoods` returned.
     """
-    words = ["python -m pipelines.train", f'--dataset "{spec}"']
+    words = ["python -m pipelines.train", f"--dataset {_quoted(spec)}"]
     good = {name: fit for name, (fit, _) in fits.items() if fit}
     chosen = [good[name] for name in ("bernoulli", "mixed", "normal", *good) if name in good]
     if chosen:
-        words.append(f"--likelihood {chosen[0]}")
+        words.append(f"--likelihood {_quoted(chosen[0])}")
     shape = dataset.event_shape
     if len(shape) == 3 and min(shape[:2]) >= 8:
         words.append("--network conv")
     if dataset.num_examples("train") < 100:
         words.append(f"--batch-size {dataset.num_examples('train')}")
     return " ".join(words)
+
+
+def _quoted(spec):
+    """Returns a spec as a word of the shell: in double quotes where that does, since it has others.
+
+    Examples:
+        >>> print(_quoted("normal"), _quoted("arrays(path='x.npy')"), _quoted("images(path='$x')"))
+        normal "arrays(path='x.npy')" 'images(path='"'"'$x'"'"')'
+    """
+    if shlex.quote(spec) == spec:
+        return spec
+    return shlex.quote(spec) if set(spec) & set('"$`\\!') else f'"{spec}"'
 
 
 def _make_parser():

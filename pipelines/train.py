@@ -129,7 +129,10 @@ def _check_data(likelihood, dataset, options):
     num = max(1, _CHECKED // (batch_size * math.prod(dataset.event_shape)))
     batches = dataset.unconditioned.training(batch_size, options["seed"])
     some = batches.take(min(num, dataset.steps_per_epoch(batch_size)))
-    likelihood.check_data(values.filled(np.concatenate(list(some.as_numpy_iterator()))))
+    x = np.concatenate(list(some.as_numpy_iterator()))
+    if dataset.masks_missing:
+        likelihood.check_missing(x)
+    likelihood.check_data(values.filled(x))
     likelihood.check_data(np.array(dataset.value_range(), np.float32))
 
 

@@ -135,35 +135,71 @@ def _write_shards(place):
 
 
 def write_tfds(place):
-    """Prepares a set of TensorFlow Datasets, `tiny`, with pictures, labels and vectors."""
+    """Prepares two sets of TensorFlow Datasets: `tiny`, with pictures, and `rows`, a table."""
+    from tfvae.datasets import prepared
+
+    features = prepared.load().features
+    _prepare(
+        place,
+        "tiny",
+        {
+            "image": features.Image(shape=(6, 5, 1)),
+            "label": features.ClassLabel(num_classes=3),
+            "v": features.Tensor(shape=(3,), dtype=np.float32),
+        },
+        lambda begin, end: {
+            "image": pictures(80)[begin:end, ..., np.newaxis],
+            "label": np.arange(begin, end) % 3,
+            "v": np.random.default_rng(begin).normal(size=(end - begin, 3)).astype(np.float32),
+        },
+    )
+    _prepare(
+        place,
+        "rows",
+        {
+            "age": np.int32,
+            "body": {"height": np.float64, "weight": np.float32},
+            "city": features.ClassLabel(names=["Rome", "Bern", "Oslo"]),
+            "label": features.ClassLabel(num_classes=2),
+            "member": np.bool_,
+            "sex": features.Text(),
+        },
+        tfds_rows,
+    )
+
+
+def tfds_rows(begin, end):
+    """Returns the columns of the set `rows`: some weights are NaN, and some cities unknown."""
+    n = np.arange(begin, end)
+    weight = 60 + n % 17 + 0.25
+    return {
+        "age": (20 + n % 50).astype(np.int32),
+        "body": {"height": 1.5 + n / 300, "weight": np.where(n % 7, weight, np.nan).astype("f4")},
+        "city": np.where(n % 5, n % 3, -1),
+        "label": n % 2,
+        "member": n % 3 == 0,
+        "sex": np.where(n % 2, "f", "m"),
+    }
+
+
+def _prepare(place, name, features, data):
     import tensorflow as tf
 
     from tfvae.datasets import prepared
 
     tfds = prepared.load()
-
-    def data(begin, end):
-        columns = {
-            "image": pictures(80)[begin:end, ..., np.newaxis],
-            "label": np.arange(begin, end) % 3,
-            "v": np.random.default_rng(begin).normal(size=(end - begin, 3)).astype(np.float32),
-        }
-        return tf.data.Dataset.from_tensor_slices(columns)
-
+    splits = {"train": data(0, 60), "test": data(60, 80)}
     nowhere = io.StringIO()  # for its progress bars
     with contextlib.redirect_stderr(nowhere), contextlib.redirect_stdout(nowhere):
         tfds.dataset_builders.store_as_tfds_dataset(
-            name="tiny",
+            name=name,
             version="1.0.0",
             data_dir=place,
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=(6, 5, 1)),
-                    "label": tfds.features.ClassLabel(num_classes=3),
-                    "v": tfds.features.Tensor(shape=(3,), dtype=np.float32),
-                }
-            ),
-            split_datasets={"train": data(0, 60), "test": data(60, 80)},
+            features=tfds.features.FeaturesDict(features),
+            split_datasets={
+                split: tf.data.Dataset.from_tensor_slices(columns)
+                for split, columns in splits.items()
+            },
             disable_shuffling=True,
         )
 

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import zipfile
 
 import h5py
 import numpy as np
@@ -191,10 +192,14 @@ def test_arrays_that_nothing_can_be_learnt_from_are_refused(array, message, plac
         ("arrays(path='x.npy', scale=0)", "`scale` is what values are divided by"),
         ("arrays(path='x.npy', binarize='dynamic')", "values from 0 to 19. Divide them first, as"),
         ("arrays(path='x.npy', binarize='maybe')", "`binarize` is one of 'none', 'threshold'"),
+        ("arrays(path='no.npz')", "The data file no.npz is damaged: it is no archive."),
+        ("arrays(path='text.npz')", "text.npz is an archive, but 'x.txt' in it is no array."),
         ("arrays(path='cut.npz')", "The data file cut.npz is damaged: "),
         ("arrays(path='cut.npy')", "The data file cut.npy is damaged: "),
         ("arrays(path='cut.h5')", "The data file cut.h5 is damaged: "),
-        ("arrays(path='x.h5', key='y')", "which holds 'a', 'b'. Received 'y'."),
+        ("arrays(path='x.h5', key='y')", "which holds 'a', 'b', 'none', 'texts'. Received 'y'."),
+        ("arrays(path='x.h5', key='texts')", "The array /texts of x.h5 holds Python objects"),
+        ("arrays(path='x.h5', key='none')", "The array 'none' of x.h5 holds no example."),
         ("arrays(path=3)", "`path` is the path of a file, as text. Received 3."),
     ],
 )
@@ -202,8 +207,12 @@ def test_bad_files_and_keys_are_refused(spec, message, place):
     np.save("x.npy", BAD)
     np.savez("x.npz", x=BAD, y=np.arange(20))
     (place / "x.csv").touch()
+    (place / "no.npz").write_bytes(b"no archive")
+    with zipfile.ZipFile("text.npz", "w") as archive:
+        archive.writestr("x.txt", "no array")
     with h5py.File("x.h5", "w") as file:
         file["a"], file["b"] = BAD, BAD
+        file["texts"], file["none"] = ["a", "b"], BAD[:0]
     for name in ("x.npy", "x.npz", "x.h5"):
         data = (place / name).read_bytes()
         (place / name.replace("x.", "cut.")).write_bytes(data[: len(data) // 2])
@@ -249,6 +258,21 @@ def test_examples_that_are_in_the_test_split_too_are_counted(place):
     assert "test-images-idx3-ubyte: 5 examples are in the train split" in "\n".join(
         build("idx(path='.')").notes
     )
+
+
+def test_whole_numbers_of_32_bits_are_read_and_said_to_be_cast(place):
+    images = samples.pictures(30).astype(np.int32) * 500
+    head = bytes([0, 0, 0x0C, 3]) + np.array(images.shape, ">i4").tobytes()
+    (place / "train-images-idx3-int").write_bytes(head + images.astype(">i4").tobytes())
+    head = bytes([0, 0, 0x0C, 1]) + np.array([30], ">i4").tobytes()
+    (place / "train-labels-idx1-int").write_bytes(head + np.arange(30, dtype=">i4").tobytes())
+    dataset = build("idx(path='.')")
+    assert rows(everything(dataset)) == rows(images[..., None])
+    assert dataset.notes == ("train-images-idx3-int: int32 values were cast to float32.",)
+    assert sorted(np.concatenate([dataset.labels(s) for s in dataset.splits])) == list(range(30))
+    head = bytes([0, 0, 0x0D, 1]) + np.array([30], ">i4").tobytes()
+    (place / "train-labels-idx1-int").write_bytes(head + np.arange(30, dtype=">f4").tobytes())
+    assert "Labels are whole numbers" in refused("idx(path='.')")
 
 
 def test_idx_folders_that_can_t_be_read_are_refused(place):

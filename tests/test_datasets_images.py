@@ -3,6 +3,8 @@
 import json
 import os
 import pathlib
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -84,6 +86,28 @@ def test_16_bits_are_rounded_not_clipped(place):
     assert done == {"16 bits a channel were rounded to 8"}
 
 
+def test_16_bits_of_a_colour_are_said_to_be_cut_off(place):
+    levels = np.array([[[0, 255, 256]], [[257, 32767, 65535]]], ">u2")
+    write_png(place / "x.png", levels)
+    picture, done = pictures.decode(place / "x.png", (2, 1), 3)
+    np.testing.assert_array_equal(picture, levels >> 8)
+    assert done == {"16 bits a channel were cut off to 8"}
+
+
+def write_png(path, levels):
+    """Writes a PNG of 16 bits a channel, which Pillow can't, from big-endian RGB."""
+
+    def chunk(kind, data):
+        check = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + check
+
+    height, width, _ = levels.shape
+    head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    lines = zlib.compress(b"".join(b"\0" + line.tobytes() for line in levels))
+    chunks = (chunk(b"IHDR", head), chunk(b"IDAT", lines), chunk(b"IEND", b""))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+
+
 def test_cmyk_is_converted_and_said(place):
     Image.fromarray(RGB).resize((32, 32)).convert("CMYK").save("x.jpg")
     picture, done = pictures.decode(pathlib.Path("x.jpg"), (32, 32), 3)
@@ -153,7 +177,7 @@ def test_a_cache_on_disk_gives_the_same_and_is_found_again(photos, binarize, fit
     spec = f"images(path='photos', size=8, channels=1, binarize={binarize!r}"
     memory = build(f"{spec})")
     if not fits:
-        monkeypatch.setattr(gathering.files, "total_memory", lambda: 1000)
+        monkeypatch.setattr(gathering.memory, "total", lambda: 3000)
     disk = build(f"{spec}, cache='kept')")
     monkeypatch.setattr(pictures, "decode", None)  # so that nothing is decoded any more
     again = build(f"{spec}, cache='kept')")
@@ -164,6 +188,16 @@ def test_a_cache_on_disk_gives_the_same_and_is_found_again(photos, binarize, fit
         np.testing.assert_array_equal(*(examples(d.split("test", 2)) for d in (dataset, memory)))
         blocks = [next(iter(d.blocks(5, 3, seed=2))) for d in (dataset, memory)]
         np.testing.assert_array_equal(*blocks)
+
+
+def test_a_cache_that_can_t_be_written_is_named(photos, place, monkeypatch):
+    (place / "file").touch()
+    message = refused("images(path='photos', cache='file')", OSError)
+    assert message.startswith("`cache` names a folder for what is read, and file can't be one: ")
+    access = os.access  # root may everything, so the answer is made up
+    monkeypatch.setattr(os, "access", lambda path, mode: path.name != "kept" and access(path, mode))
+    message = refused("images(path='photos', cache='kept')", PermissionError)
+    assert "this user may not write in kept. Choose another place" in message
 
 
 def test_a_changed_file_is_read_again(photos):
@@ -195,7 +229,7 @@ def test_what_is_interrupted_leaves_no_cache(photos, place, monkeypatch):
 
 
 def test_what_does_not_fit_into_memory_asks_for_a_cache(photos, monkeypatch):
-    monkeypatch.setattr(gathering.files, "total_memory", lambda: 1000)
+    monkeypatch.setattr(gathering.memory, "total", lambda: 3000)
     message = refused("images(path='photos', size=8)")
     assert message.startswith("The folder photos is larger than a quarter of the memory")
     assert "Keep what is read on disk, in a folder with room: `cache='...'`." in message
@@ -213,6 +247,8 @@ def test_what_does_not_fit_into_memory_asks_for_a_cache(photos, monkeypatch):
         ("images(path='bad')", "1 of the 1 pictures in bad can't be read, and `max_bad` allows 0"),
         ("images(path='black')", "The folder black is constant: every value is 0"),
         ("images(path='one', size=0)", "`size` is a side in pixels, such as 64"),
+        ("images(path='one', size=9_000_000)", "more than half of the memory. Choose a smaller"),
+        ("images(path='one', cache=3)", "`cache` is the path of a folder, as text, or None."),
         ("images(path='one', size=(4, 4, 3))", "`size` is a side in pixels, such as 64"),
         ("images(path='one', channels=5)", "`channels` is 1 for grey"),
         ("images(path='one', max_bad=-1)", "`max_bad` is a fraction of the files"),
@@ -230,6 +266,40 @@ def test_folders_that_can_t_be_learnt_from_are_refused(spec, message, place):
     assert message in refused(spec)
 
 
+def test_links_are_followed_but_not_in_circles(photos, place):
+    (place / "more").mkdir()
+    for number in range(5):
+        Image.fromarray(RGB + np.uint8(number)).save(f"more/{number}.png")
+    (photos / "d").symlink_to(place / "more")
+    (photos / "a" / "up").symlink_to("..")
+    (place / "more" / "self").symlink_to(place / "more")
+    (photos / "b" / "gone.png").symlink_to("nowhere.png")
+    dataset = build("images(path='photos', size=4, max_bad=2)")
+    assert sum(dataset.num_examples(s) for s in dataset.splits) == 23 + 5
+    assert max(dataset.labels("train").max(), dataset.labels("test").max()) == 3
+    notes = "\n".join(dataset.notes)
+    assert "photos: links to folders that they lie in were passed over: 2." in notes
+    assert "2 unreadable, left out: photos/b/13.jpg" in notes
+    assert "photos/b/gone.png (" in notes
+
+
+def test_hidden_files_are_passed_over(photos):
+    for name in ("._00.png", ".DS_Store", ".hidden.jpg"):
+        (photos / "a" / name).write_bytes(b"\0\5\x16\7")
+    (photos / ".thumbnails").mkdir()
+    Image.fromarray(RGB).save(photos / ".thumbnails" / "x.png")
+    dataset = build("images(path='photos', size=4)")
+    assert sum(dataset.num_examples(s) for s in dataset.splits) == 23
+    assert "photos: hidden pictures and folders were passed over: 3." in dataset.notes
+
+
+def test_pictures_beside_folders_of_classes_have_no_labels_and_that_is_said(photos):
+    Image.fromarray(RGB).save(photos / "x.png")
+    dataset = build("images(path='photos', size=4)")
+    assert dataset.labels("train") is None
+    assert "photos: no labels, since 1 pictures lie in no folder of a class." in dataset.notes
+
+
 def test_a_folder_without_permission_is_named(photos, monkeypatch):
     access = os.access  # root may everything, so the answer is made up
     monkeypatch.setattr(
@@ -242,7 +312,7 @@ def test_a_folder_without_permission_is_named(photos, monkeypatch):
 
 
 def test_a_folder_inside_without_permission_is_named(photos, monkeypatch):
-    def walk(folder, onerror):
+    def walk(folder, onerror, followlinks):
         onerror(PermissionError(13, "Permission denied", str(folder / "b")))
 
     monkeypatch.setattr(os, "walk", walk)

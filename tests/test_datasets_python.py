@@ -64,6 +64,20 @@ def test_splits_can_be_given():
     assert dataset.labels("test") is None
 
 
+@pytest.mark.parametrize("form", [np.asarray, list])
+def test_missing_values_are_counted(form):
+    holes = np.where(X > 2, np.float32("nan"), X)
+    num = np.isnan(holes).sum()
+    assert num
+    dataset = FromPython({"train": form(holes), "test": form(X[:5] + 9)}, missing="mask")
+    assert dataset.masks_missing
+    said = [note for note in dataset.notes if "missing" in note]
+    assert said == [
+        f"The train data: {num} values are missing and left out by the likelihood.",
+        "The test data: 0 values are missing and left out by the likelihood.",
+    ]
+
+
 def test_a_model_trains_on_it():
     dataset = tfvae.FromPython(X)
     vae = tfvae.VAE(dataset.event_shape, 2, network="mlp(hidden=(4,))", likelihood="normal")
@@ -94,9 +108,22 @@ def test_a_model_trains_on_it():
         (tf.data.Dataset.range(3).repeat(), {}, "without end. Leave out its `.repeat()`"),
         (3, {}, "`tf.data.Dataset`, an iterable, a function that returns one"),
         ({"training": X}, {}, "A dict of data has the keys 'train' and"),
+        ({"train": X}, {"labels": {"test": Y}}, "labels of 'test', and data of 'train'. Name both"),
         ({"train": X, "test": X[:, :2]}, {}, "The test data has (2,) float32"),
         (X, {"labels": Y[:3]}, "The data has 60 examples, and its labels have the shape (3,)"),
         (list(X), {"labels": Y}, "let it yield pairs (example, label)"),
+        (X, {"labels": Y / 2}, "whole numbers, the numbers of classes. The data has labels that"),
+        (
+            zip(X, Y / 2, strict=True),
+            {},
+            "The data, example 0, has labels that are values of type float64",
+        ),
+        ([(X[0], 1), X[1]], {}, "begins with labels, and example 1 has no label. Give each one"),
+        ([X[0], (X[1], 1)], {}, "begins without, and example 1 has a label. Give each one"),
+        ([(X[0], Y)], {}, "has labels of the shape (60,) in example 0, which are single numbers"),
+        ([[1.0, [2.0]]], {}, "The data has lists of different lengths in example 0."),
+        ([1.0, 2.0], {"batched": True}, "Received a single number in batch 0. Leave `batched`"),
+        (X * np.nan, {"missing": "mask"}, "has examples without any value: example 0"),
         (X, {"binarize": "static"}, "`binarize='static'` reads values as probabilities"),
     ],
 )

@@ -135,6 +135,31 @@ def test_holes_are_the_same_in_csv_and_parquet(place):
     assert build(specs[0]).fingerprint() == build(specs[1]).fingerprint()
 
 
+def test_a_number_that_is_not_one_is_missing_as_a_category_too(place):
+    table = {"a": [0.5, float("nan"), 1.5, 2.5] * 9, "b": [float(i) for i in range(36)]}
+    pa.parquet.write_table(pa.table(table), "x.parquet")
+    spec = "table(path='x.parquet', columns={'a': 'category', 'b': None}"
+    assert "The column `a` has no value in row 2 of x.parquet" in refused(f"{spec})")
+    dataset = build(f"{spec}, missing='mask')")
+    assert dataset.transform.columns[0]["categories"] == ["0.5", "1.5", "2.5"]
+    assert np.isnan(everything(dataset)[:, :3]).all(axis=1).sum() == 9
+
+
+def test_digits_that_float32_has_no_room_for_are_said(place):
+    time = 1.7e9 + np.arange(60) * 20.0  # where float32 has steps of 128
+    columns = {"fine": np.arange(60) / 8, "height": np.arange(60) / 10, "time": time}
+    pa.parquet.write_table(pa.table(columns), "x.parquet")
+    notes = build("table(path='x.parquet', columns=('fine', 'height'))").notes
+    assert "moves" not in notes[0]
+    moved = np.abs(columns["height"] - columns["height"].astype(np.float32)).max()
+    assert f"cast to float32, which moves them by up to {moved:.2g}." in notes[1]
+    notes = build("table(path='x.parquet', columns='time')").notes
+    assert "of the standard deviation: subtract a constant from the column first." in notes[0]
+    pa.parquet.write_table(pa.table({"time": 1.7e9 + np.arange(9), "b": np.arange(9)}), "y.parquet")
+    message = refused("table(path='y.parquet')")
+    assert "in every row to train on once float32 has rounded it, by up to " in message
+
+
 HEAD = "a,b,c\n"
 LINES = [f"{i},{i * 0.5 + 0.25},{'xy'[i % 2]}\n" for i in range(20)]
 
@@ -170,6 +195,14 @@ def test_bad_rows_are_named(line, text, message, place):
     ("spec", "message"),
     [
         ("table(path='t.csv', columns=('a', 'z'))", "each there once: a, b, c. Received 'z'."),
+        (
+            "table(path='t.csv', columns=3)",
+            "`columns` is None for all, a tuple of names, or a dict",
+        ),
+        ("table(path='t.csv', columns=('a', 'a'))", "Received ('a', 'a'); t.csv has a, b, c."),
+        ("table(path='t;.csv')", "one column, 'a;b', with ';' in its name. Write the file so, or"),
+        ("table(path='old.csv')", "`a` of old.csv holds text that is no UTF-8. Convert it"),
+        ("table(path='tiny.parquet')", "which float32 can't divide by. Multiply the column."),
         ("table(path='t.csv', columns=())", "`columns` is None for all, a tuple of names"),
         ("table(path='t.csv', columns={'a': 'text'})", "'number', 'integer', 'category'. Received"),
         (
@@ -179,7 +212,7 @@ def test_bad_rows_are_named(line, text, message, place):
         ("table(path='t.csv', columns={'b': 'integer'})", "`b` is of the kind 'integer', and t.c"),
         ("table(path='one.csv')", "The column `b` of one.csv has the same value in every row"),
         ("table(path='ids.csv')", "has 200 different values, and a category has 100 at most"),
-        ("table(path='head.csv')", "The column `a` of head.csv is empty."),
+        ("table(path='head.csv')", "The table head.csv holds no row."),
         ("table(path='void.csv')", "The data file void.csv is damaged: "),
         ("table(path='t.txt')", "`table` reads .csv, .tsv (both also with .gz) and .parquet files"),
         ("table(path='times.parquet')", "`t` of times.parquet holds timestamp[us]. Convert it"),
@@ -200,6 +233,9 @@ def test_tables_that_can_t_be_learnt_from_are_refused(spec, message, place):
     (place / "one.csv").write_text("a,b\n" + "".join(f"{i},7\n" for i in range(9)))
     (place / "ids.csv").write_text("a,b\n" + "".join(f"{i},id{i}\n" for i in range(200)))
     (place / "head.csv").write_text("a,b\n")
+    (place / "t;.csv").write_text("a;b\n" + "".join(f"{i};7\n" for i in range(9)))
+    (place / "old.csv").write_text("a,b\n" + "".join(f"é,{i}\n" for i in range(9)), "latin-1")
+    pa.parquet.write_table(pa.table({"a": np.arange(9) * 1e-40}), "tiny.parquet")
     (place / "void.csv").touch()
     (place / "t.txt").touch()
     times = {"t": [datetime.datetime(2020, 1, 1)] * 9, "a": range(9)}
@@ -209,6 +245,13 @@ def test_tables_that_can_t_be_learnt_from_are_refused(spec, message, place):
     data = (place / "times.parquet").read_bytes()
     (place / "cut.parquet").write_bytes(data[: len(data) // 2])
     assert message in refused(spec)
+
+
+def test_numbers_as_names_of_columns_are_pointed_out(place):
+    (place / "bare.csv").write_text("".join(f"{i},{i * 0.5}\n" for i in range(20)))
+    said = "The table bare.csv: the first line was read as the names of columns: 0, 0.0."
+    assert said in build("table(path='bare.csv')").notes
+    assert not any("first line" in note for note in build("table(path='people.csv')").notes)
 
 
 def test_a_pattern_that_matches_nothing_is_named(place):

@@ -152,7 +152,7 @@ def test_options_of_a_stream_that_are_out_of_range_are_refused(options, message,
 
 
 def test_what_does_not_fit_into_memory_can_be_streamed(shards, monkeypatch):
-    monkeypatch.setattr(gathering.files, "total_memory", lambda: 10_000)  # for 30 bytes a record
+    monkeypatch.setattr(gathering.memory, "total", lambda: 10_000)  # for 30 bytes a record
     assert "Or read it anew each epoch: `stream=True`." in refused(f"{SHARDS})")
     assert build(f"{SHARDS}, stream=True)").num_examples("train") == 83
 
@@ -186,7 +186,7 @@ def test_a_stream_fifty_times_larger_than_what_memory_may_grow_by_trains(place):
 @pytest.mark.parametrize(
     ("features", "message"),
     [
-        ("{'z': 'uint8[6,5,1]'}", "Record 0 of x.tfrecord is not as `features` says: "),
+        ("{'z': 'uint8[6,5,1]'}", "not as `features` says: Feature: z (data type: string) is requ"),
         ("{'z': 'uint8[6,5,1]'}", "they hold x (bytes_list), y (int64_list)."),
         ("{'x': 'uint8[6,6,1]'}", "30 bytes where uint8[6, 6, 1] is said"),
         ("{'x': 'float32[30]'}", "Record 0 of x.tfrecord is not as `features` says"),
@@ -197,6 +197,9 @@ def test_a_stream_fifty_times_larger_than_what_memory_may_grow_by_trains(place):
         ("{'x': 'image[6,5]'}", "`features` is a dict of names to forms"),
         ("{'x': 'uint8[]'}", "`features` is a dict of names to forms"),
         ("{'x': 3}", "`features` is a dict of names to forms"),
+        ("{3: 'uint8[6,5,1]'}", "`features` is a dict of names to forms"),
+        ("{'x': 'uint8[6,5,1]'}, label=3", "`label` is the name of a feature of one int, or None"),
+        ("{'x': 'float32[99999999999999]'}", "An example fits into memory. Received {'x': "),
         ("{}", "`features` is a dict of names to forms"),
         ("{'x': 'uint8[6,5,1]', 'y': 'int64[1]'}", "Several features are joined to one vector"),
     ],
@@ -220,6 +223,7 @@ def test_a_damaged_shard_is_named(compression, cut, place):
         spec = "tfrecord(pattern='x-*.tfrecord', features={'x': 'uint8[6,5,1]'}"
         message = refused(f"{spec}, stream={stream})")
         assert message.startswith("The data file x-1.tfrecord is damaged: ")
+        assert "{{" not in message  # the names that TensorFlow gives to nodes
 
 
 def test_what_is_no_record_is_refused(place):

@@ -7,8 +7,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from scipy import stats
 
-from tfvae import masking
+from tfvae import components, masking
+from tfvae.datasets.python import FromPython
+from tfvae.distribution_layers.base import DistributionLayer
 from tfvae.distributions import DiagonalNormal, reparameterize
+from tfvae.evaluation import report
 from tfvae.vae import VAE
 
 tfd = tfp.distributions
@@ -174,3 +177,39 @@ def test_training_with_holes_moves_every_weight_and_keeps_it_finite(tmp_path):
     again = keras.models.load_model(tmp_path / "model.keras")
     assert again.mask_missing
     np.testing.assert_array_equal(again.elbo(HOLES), masked.elbo(HOLES))
+
+
+def test_bits_a_dimension_are_those_of_what_is_there(monkeypatch):
+    monkeypatch.setattr(report, "_metrics", report._metrics.python_function)  # no compilation
+    levels = np.random.default_rng(3).integers(0, 5, (40, 4)).astype(np.float32) / 4
+    levels[::3, 1:3] = NAN
+    dataset = FromPython(levels, missing="mask")
+    likelihood = "discretized_logistic(levels=5)"
+    vae = VAE((4,), 2, network="mlp(hidden=())", likelihood=likelihood, mask_missing=True)
+    found = report.evaluate(vae, dataset, "train")
+    (x,) = dataset.split("train", 100)
+    there = np.count_nonzero(~np.isnan(x))
+    assert there < x.numpy().size
+    bits = -found["elbo"] * len(x) / np.log(2) / there
+    assert found["bits_per_dimension"] == pytest.approx(bits)
+    assert found["protocol"]["missing"] == x.numpy().size - there
+
+
+# Categories.
+
+
+def test_a_category_is_missing_as_a_whole():
+    layer = components.build(DistributionLayer, "mixed(columns=('normal', 3))", (4,))
+    layer.check_missing()
+    layer.check_missing(np.array([[NAN, 0, 1, 0], [0.5, NAN, NAN, NAN]]))
+    with pytest.raises(ValueError, match="Of the elements 1 to 3 some are NaN and others are not"):
+        layer.check_missing(np.array([[0.5, 0, 1, 0], [0.5, NAN, 1, 0]]))
+
+
+def test_what_fills_a_part_of_a_category_counts_for_nothing():
+    layer = components.build(DistributionLayer, "mixed(columns=('normal', 3))", (4,))
+    params = np.array([[0.3, -0.2, 0.5, 1.0, -1.0]], np.float32)
+    observed = masking.Observed(layer(params))
+    term = tf.nn.log_softmax(params[:, 2:])[0, 1]
+    for x in ([NAN, NAN, 1, 0], [NAN, 0, 1, NAN], [NAN, 0, 1, 0]):
+        assert float(observed.log_prob([x])[0]) == pytest.approx(float(term), rel=1e-6)

@@ -24,6 +24,7 @@ import pathlib
 FAMILIES = (
     "conditions",
     "datasets",
+    "disentanglement",
     "distribution_layers",
     "exporters",
     "figures",

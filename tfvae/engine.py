@@ -2,8 +2,8 @@
 
 A block `[steps, batch, *event]` is one XLA program with the loop over its steps inside, so
 that the way from Python through TensorFlow's executor is paid once a block and not once a step.
-Whether all went well is asked once a block too: what isn't finite stays so in the weights and in the
-state of the optimizer. Only then the block is taken again, step by step.
+Whether all went well is asked once a block too: what isn't finite stays so in the weights and in
+the state of the optimizer. Only then the block is taken again, step by step.
 Under a strategy of several replicas XLA compiles one step's gradient, and the optimizer, which
 talks between the replicas, stays outside.
 """
@@ -87,7 +87,7 @@ class Engine:
             before = [tf.identity(variable) for variable in state]
             values, finite = self._block(xs, begin, end)
             tf.cond(finite, tf.no_op, lambda: _put_back(state, before))
-            # After the whole block the first step, after one step the next, after a bad one nothing.
+            # After the whole block the first step, after one the next, after a bad one nothing.
             whole = tf.equal(end - begin, num_steps)
             next_end = tf.where(finite, end + 1, tf.where(whole & (num_steps > 1), 1, begin))
             return tf.where(finite, end, begin), next_end, _added(sums, values, finite)
@@ -100,8 +100,8 @@ class Engine:
 
         Returns:
             sums: Over their examples, by name.
-            finite: Whether all went well. What isn't finite stays so in the weights or in the state of
-                the optimizer, so they are looked at once, at the end.
+            finite: Whether all went well. What isn't finite stays so in the weights or in the
+                state of the optimizer, so they are looked at once, at the end.
         """
         model = self._model
         hides = _hides_what_is_not_finite(model.optimizer)

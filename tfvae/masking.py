@@ -4,6 +4,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 tfd = tfp.distributions
+# What `tfd.Independent` makes of scalars that are no composite tensors, as most here aren't.
+_Independent = tfd.Independent.__bases__[0]
 
 
 class Observed(tfd.Distribution):  # type: ignore[name-defined]
@@ -99,7 +101,7 @@ def check_independent(distribution):
         elementwise = distribution.bijector.forward_min_event_ndims == 0
     else:
         elementwise = True
-    if not (elementwise and isinstance(base, tfd.Independent) and _is_scalar(base.distribution)):
+    if not (elementwise and isinstance(base, _Independent) and _is_scalar(base.distribution)):
         raise ValueError(
             f"Missing values are left out of p(x|z) one by one, so its elements are independent "
             f"given z. Those of `{type(distribution).__name__}` aren't known to be. Choose another "

@@ -37,6 +37,10 @@ EXAMPLES = {
             f"arrays(path='{_SAMPLES}/colour.h5', key='pictures/x', map_file=True)",
             f"arrays(path='{_SAMPLES}/holes.npy', missing='mask', binarize='static')",
         ],
+        "shapes": [
+            "shapes(size=16, scales=2, rotations=2, positions=3)",
+            "shapes(size=17, shapes=('disc',), rotations=1, colors=3, positions=4, test=0)",
+        ],
         "digits": ["digits(validation=1600, test=100, binarize='dynamic')"],
         "images": [
             f"images(path='{_SAMPLES}/photos', size=(6, 5))",
@@ -64,6 +68,7 @@ EXAMPLES = {
         "tfds": [
             f"tfds(name='tiny', data_dir='{_SAMPLES}', binarize='threshold')",
             f"tfds(name='tiny', data_dir='{_SAMPLES}', key='v')",
+            f"tfds(name='rows', data_dir='{_SAMPLES}', missing='mask')",
         ],
         "tfrecord": [
             *(
@@ -73,6 +78,7 @@ EXAMPLES = {
             ),
         ],
     },
+    "disentanglement": {"dci": ["dci(model='boosting', num_trees=10)"]},
     "distribution_layers": {
         "beta_binomial": ["beta_binomial(levels=4, step=1)"],
         "categorical": ["categorical(levels=3, step=1)"],
@@ -271,10 +277,43 @@ DATASETS = {
     "images": _binarized_anew,
     "idx": _binarized_anew,
     "mnist": _binarized_anew,
+    "shapes": _binarized_anew,
     "synthetic": _binarized_anew,
     "table": lambda options: False,
     "tfds": _binarized_anew,
     "tfrecord": _binarized_anew,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Disentangled:
+    """What a score of disentanglement promises of codes that are known.
+
+    Attributes:
+        by_chance: Function of the numbers of values of the factors -> the score of noise.
+        sees_rotations: Whether it falls where two factors are turned into one another.
+        luck: How far two scores of the same codes in another form may be apart.
+    """
+
+    by_chance: Callable
+    sees_rotations: bool = True
+    luck: float = 1e-9
+
+
+#: Scores by name, of each measure.
+DISENTANGLEMENT = {
+    "dci": {
+        # Trees break ties between latents at random.
+        "dci_disentanglement": Disentangled(lambda sizes: 0.0, luck=0.05),
+        "dci_completeness": Disentangled(lambda sizes: 0.0, luck=0.05),
+        "dci_informativeness": Disentangled(
+            lambda sizes: float(np.mean(1 / np.array(sizes))), sees_rotations=False, luck=0.05
+        ),
+    },
+    "factor_vae": {"factor_vae": Disentangled(lambda sizes: 1 / len(sizes))},
+    # A code that lies on the edge of a bin may fall to either side.
+    "mig": {"mig": Disentangled(lambda sizes: 0.0, luck=0.01)},
+    "sap": {"sap": Disentangled(lambda sizes: 0.0)},
 }
 
 

@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 
-from tfvae.datasets import files, values
+from tfvae.datasets import files, memory, values
 from tfvae.datasets.mapped import Mapped
 from tfvae.datasets.stored import Part, StoredDataset, check_options
 
@@ -67,9 +67,6 @@ class Arrays(StoredDataset, name="arrays"):
             notes.append(f"{name}: rank 3 was read as grey images, {array.shape[1:]} each.")
         examples, tags = _stored(array, scale, map_file, name), _read_labels(path, labels)
         part = Part(examples, tags, name, conditions=_read_condition(path, condition))
-        if self.masks_missing:
-            num = values.count_missing(part.examples)
-            notes.append(f"{name}: {num:,} values are missing and left out by the likelihood.")
         self._divide({"train": part}, shares, binarize=binarize, notes=filter(None, notes))
 
 
@@ -82,7 +79,7 @@ def _stored(array, scale, map_file, name):
             f"not. Store it with `numpy.save('x.npy', x)`."
         )
     values.check_whole(array, name)
-    if is_mapped and (map_file or (map_file is None and not files.fits_memory(4 * array.nbytes))):
+    if is_mapped and (map_file or (map_file is None and not memory.fits(4 * array.nbytes))):
         return Mapped(array, scale)
     return values.stored(np.array(array), scale)
 
@@ -103,18 +100,30 @@ def _read(path, key):
             return np.load(path, mmap_mode="r")
         # Opened here: NumPy leaves a file that is no archive open.
         with path.open("rb") as file, np.load(file) as archive:
-            return archive[_choose(key, dict.fromkeys(archive.files), path)]
+            return _of_archive(archive, key, path)
     except KeyError as error:
         raise ValueError(error.args[0]) from error
     except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(files.damaged(path, error)) from error
     except ValueError as error:
+        if path.suffix == ".npz" and not zipfile.is_zipfile(path):
+            raise ValueError(files.damaged(path, "it is no archive")) from error
         if "allow_pickle" in str(error) or "Python objects" in str(error):
             raise ValueError(
                 f"The data file {path} holds Python objects, perhaps examples of mixed shapes. "
                 f"Store one array of numbers: `numpy.save('x.npy', numpy.stack(examples))`."
             ) from error
         raise ValueError(files.damaged(path, error)) from error
+
+
+def _of_archive(archive, key, path):
+    name = _choose(key, dict.fromkeys(archive.files), path)
+    sizes = {info.filename: info.file_size for info in archive.zip.infolist()}
+    if f"{name}.npy" not in sizes:
+        raise KeyError(f"{path} is an archive, but {name!r} in it is no array. Take another file.")
+    if not memory.fits(2 * sizes[f"{name}.npy"]):
+        raise KeyError(_too_large(name, path, "in an archive"))
+    return archive[name]
 
 
 def _read_hdf5(path, key):
@@ -125,20 +134,26 @@ def _read_hdf5(path, key):
             found: dict = {}
             file.visititems(lambda name, item: _collect(found, name, item, h5py.Dataset))
             item = file[_choose(key, found, path)]
+            values.check_dtype(item, f"The array {item.name} of {path}")
+            if item.shape is None or 0 in item.shape:
+                return np.empty(item.shape or [0], item.dtype)  # nothing that could be mapped
             if item.id.get_offset() is not None and item.dtype.isnative:
                 shape, dtype, offset = item.shape, item.dtype, item.id.get_offset()
                 return np.memmap(path, dtype, "r", offset, shape)
-            if not files.fits_memory(4 * item.size):
-                raise KeyError(
-                    f"The array {item.name} of {path} is chunked or compressed, and too large for "
-                    f"the memory. Store it as .npy, or contiguously: "
-                    f"`file.create_dataset('x', data=x, chunks=None)`."
-                )
+            if not memory.fits(4 * item.size):
+                raise KeyError(_too_large(item.name, path, "chunked or compressed"))
             return item[()]
     except KeyError as error:
         raise ValueError(error.args[0]) from error
     except OSError as error:
         raise ValueError(files.damaged(path, error)) from error
+
+
+def _too_large(name, path, state):
+    return (
+        f"The array {name} of {path} is {state}, and too large for the memory. Store it so that it "
+        f"can be mapped: `numpy.save('x.npy', x)`, or in HDF5 without chunks and compression."
+    )
 
 
 def _collect(found, name, item, kind):

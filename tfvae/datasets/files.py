@@ -3,6 +3,10 @@
 import glob
 import os
 import pathlib
+import re
+
+# What TensorFlow puts around its messages.
+_NODES = re.compile(r"\{\{.*?\}\} ?|Name: <unknown>, |\[Op:.*")
 
 
 def existing(path, option="path", *, folder=False):
@@ -67,6 +71,16 @@ def check_readable(path, option="path"):
         _refuse(path, option)
 
 
+def plain(text):
+    """Returns what an error says on one line, without the names that TensorFlow gives to nodes.
+
+    Examples:
+        >>> plain("{{function_node a/b}} Name: <unknown>, it is cut. [Op:Read] name: ")
+        'it is cut'
+    """
+    return _NODES.sub("", " ".join(text.split())).strip().rstrip(".")
+
+
 def damaged(path, error):
     """Returns the message for a file whose content can't be read.
 
@@ -74,18 +88,8 @@ def damaged(path, error):
         path: Path of the file.
         error: What went wrong, an exception or text.
     """
-    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    reason = plain(str(error)) or type(error).__name__
     return f"The data file {path} is damaged: {reason}. Fetch it again."
-
-
-def fits_memory(num_bytes):
-    """Says whether so many bytes are at most half of the memory of this machine."""
-    return num_bytes <= total_memory() / 2
-
-
-def total_memory():
-    """Returns the bytes of memory that this machine has."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _refuse(place, option):

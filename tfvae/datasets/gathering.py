@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import os
 import pathlib
 import shutil
 import tempfile
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tfvae.datasets import files, values
+from tfvae.datasets import memory, values
 from tfvae.datasets.mapped import Mapped
 
 _EXAMPLES, _TAGS, _FACTS = "examples.bin", "tags.npy", "facts.json"
@@ -59,7 +60,7 @@ def gather(read, *, cache, key, name, remedy=""):
     """
     if cache is None:
         return _in_memory(read, name, remedy)
-    folder = pathlib.Path(cache).expanduser()
+    folder = _made(cache)
     if key is None:
         return _open(_write(read, folder, None, name))
     digest = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode())
@@ -69,8 +70,28 @@ def gather(read, *, cache, key, name, remedy=""):
 
 def stamp(path):
     """Returns what changes when a file does: its name, size and time of change."""
-    status = path.stat()
+    status = path.stat() if path.exists() else path.lstat()  # of a link that leads nowhere
     return [str(path.absolute()), status.st_size, status.st_mtime_ns]
+
+
+def _made(cache):
+    """Returns the folder for caches, after making it."""
+    if not isinstance(cache, str | os.PathLike) or not str(cache):
+        raise ValueError(f"`cache` is the path of a folder, as text, or None. Received {cache!r}.")
+    folder = pathlib.Path(cache).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"`cache` names a folder for what is read, and {folder} can't be one: "
+            f"{error.strerror}. Choose another place."
+        ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"`cache` names a folder for what is read, and this user may not write in {folder}. "
+            f"Choose another place, or change its permissions with `chmod u+rwx {folder}`."
+        )
+    return folder
 
 
 def _in_memory(read, name, remedy):
@@ -81,9 +102,9 @@ def _in_memory(read, name, remedy):
         tags.append(tag)
         num_bytes += block.nbytes
         # Once more as much while the blocks are joined.
-        if not files.fits_memory(2 * num_bytes):
+        if not memory.fits(2 * num_bytes):
             raise ValueError(
-                f"{name} is larger than a quarter of the memory ({files.total_memory() / 1e9:.0f} "
+                f"{name} is larger than a quarter of the memory ({memory.total() / 1e9:.0f} "
                 f"GB). Keep what is read on disk, in a folder with room: `cache='...'`. {remedy}"
             )
     if not blocks:
@@ -93,7 +114,6 @@ def _in_memory(read, name, remedy):
 
 def _write(read, folder, place, name):
     """Writes a cache and returns where it is: `place`, or where its content says."""
-    folder.mkdir(parents=True, exist_ok=True)
     fresh = pathlib.Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
     try:
         facts: dict = {}
@@ -138,6 +158,6 @@ def _open(place):
             f"The cache {place} is damaged: {error}. Delete that folder; it is written again."
         ) from error
     # At the rate of memory where it fits; it leaves room for what training makes of it.
-    fits = files.fits_memory(4 * array.nbytes)
+    fits = memory.fits(4 * array.nbytes)
     scale = None if said["dtype"] == "uint8" else 1
     return Gathered(np.array(array) if fits else Mapped(array, scale), tags, said["facts"])

@@ -11,7 +11,7 @@ from tfvae.datasets import files, pictures
 from tfvae.datasets.gathering import gather, stamp
 from tfvae.datasets.stored import Part, StoredDataset, check_options
 
-_BLOCK = 256  # files that are decoded at a time
+_BLOCK, _BLOCK_BYTES = 256, 2**26  # files that are decoded at a time
 _MOST_NAMED = 10
 _SPLITS = {
     "train": "train",
@@ -75,25 +75,31 @@ class Images(StoredDataset, name="images"):
             name=f"The folder {folder}",
         )
         names = [paths[i].relative_to(folder).parts for i in gathered.tags]
-        self._divide(
-            _parts(gathered.examples, names, folder),
-            shares,
-            binarize=binarize,
-            notes=[*gathered.facts["notes"], *others],
-        )
+        parts = _parts(gathered.examples, names, folder)
+        notes = [*gathered.facts["notes"], *others, *_on_classes(parts, names, folder)]
+        self._divide(parts, shares, binarize=binarize, notes=notes)
 
 
 def _find(folder):
-    """Returns the pictures below a folder in one order, and a note on other files."""
-    paths = []
+    """Returns the pictures below a folder in one order, and notes on what was passed over.
+
+    Links are followed, but not to the folders that they lie in.
+    """
+    paths, hidden, circles = [], 0, 0
     others: collections.Counter = collections.Counter()
-    for place, folders, names in os.walk(folder, onerror=_refuse):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        hidden += sum(name.startswith(".") for name in folders)
+        known = [name for name in sorted(folders) if not name.startswith(".")]
+        folders[:] = [name for name in known if not _leads_back(pathlib.Path(place, name), folder)]
+        circles += len(known) - len(folders)
         for name in sorted(names):
             path = pathlib.Path(place, name)
-            if path.suffix.lower() in pictures.SUFFIXES:
+            is_picture = path.suffix.lower() in pictures.SUFFIXES
+            if name.startswith("."):
+                hidden += is_picture
+            elif is_picture and (path.is_file() or path.is_symlink()):
                 paths.append(path)
-            elif not name.startswith("."):
+            else:
                 others[path.suffix.lower() or "no ending"] += 1
     kinds = ", ".join(f"{count} of {kind}" for kind, count in sorted(others.items()))
     if not paths:
@@ -101,7 +107,21 @@ def _find(folder):
             f"The folder {folder} holds no picture ({', '.join(pictures.SUFFIXES)}), but "
             f"{kinds or 'nothing at all'}. Point `path` at the folder of the pictures."
         )
-    return paths, [f"{folder}: files of other kinds were passed over: {kinds}."] if kinds else []
+    passed = {
+        "files of other kinds": kinds,
+        "hidden pictures and folders": hidden,
+        "links to folders that they lie in": circles,
+    }
+    return paths, [f"{folder}: {what} were passed over: {n}." for what, n in passed.items() if n]
+
+
+def _leads_back(path, folder):
+    """Says whether a path is a link to a folder on the way to it, which would never end."""
+    if not path.is_symlink():
+        return False
+    aim = path.resolve()
+    way = (place.resolve() for place in path.parents if place.is_relative_to(folder))
+    return folder.resolve().is_relative_to(aim) or aim in way
 
 
 def _refuse(error):
@@ -122,10 +142,11 @@ def _read(paths, size, channels, max_bad, folder, facts):
             return None, str(error)
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(paths), _BLOCK):
+        step = max(1, min(_BLOCK, _BLOCK_BYTES // (size[0] * size[1] * channels)))
+        for start in range(0, len(paths), step):
             block, tags = [], []
             for number, (picture, said) in enumerate(
-                pool.map(decode, paths[start : start + _BLOCK]), start
+                pool.map(decode, paths[start : start + step]), start
             ):
                 if picture is None:
                     bad.append(f"{paths[number]} ({said})")
@@ -165,6 +186,14 @@ def _labels(names):
     if None in tops or len(classes) < 2:
         return None
     return np.array([classes.index(top) for top in tops])
+
+
+def _on_classes(parts, names, folder):
+    """Yields a note where folders could be classes, but for pictures that lie in none."""
+    depth = 1 if len(parts) > 1 else 0
+    loose = sum(len(name) == depth + 1 for name in names)
+    if parts["train"].labels is None and 0 < loose < len(names):
+        yield f"{folder}: no labels, since {loose:,} pictures lie in no folder of a class."
 
 
 def _notes(done, bad, num, size, folder):

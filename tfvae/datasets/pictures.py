@@ -5,7 +5,10 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps
 
+from tfvae.datasets import memory
+
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
+_MOST_BYTES = 16  # of a pixel: four floats
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 _ERRORS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
@@ -72,6 +75,12 @@ def check_size(size):
         raise ValueError(
             f"`size` is a side in pixels, such as 64, or (height, width). Received {size!r}."
         )
+    num_bytes = _MOST_BYTES * sides[0] * sides[1]
+    if not memory.fits(num_bytes):
+        raise ValueError(
+            f"A picture of {sides[0]} x {sides[1]} pixels takes up to {num_bytes:,} bytes as "
+            f"floats, more than half of the memory. Choose a smaller `size`."
+        )
     return sides
 
 
@@ -91,8 +100,9 @@ def _looked_at(image, path):
         done.add("animated: the first frame was taken")
     if image.format == "PNG":
         with open(path, "rb") as file:
-            if file.read(25)[24:] == b"\x10":
-                done.add("16 bits a channel were rounded to 8")
+            if file.read(25)[24:] == b"\x10":  # Pillow keeps 16 bits of grey, not of colours
+                how = "rounded" if image.mode.startswith("I") else "cut off"
+                done.add(f"16 bits a channel were {how} to 8")
     if image.mode == "CMYK":
         done.add("CMYK was converted to RGB without its colour profile")
     if image.getexif().get(0x0112, 1) != 1:

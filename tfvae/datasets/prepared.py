@@ -1,19 +1,20 @@
 """Finding and reading prepared sets of TensorFlow Datasets, without asking the network first."""
 
 import collections
+import contextlib
 import importlib
 import os
 import pathlib
 import re
-import socket
 import warnings
 
 import numpy as np
 
-from tfvae.datasets import extras, files, pictures
+from tfvae.datasets import downloads, extras, files, pictures
+from tfvae.datasets.features import at
 
 _BLOCK = 256
-_HOST, _PATIENCE = ("storage.googleapis.com", 443), 3.0  # seconds
+_NAME = re.compile(r"\w[\w.+-]*([/:][\w*][\w.*+=,-]*)*")
 _SPLITS = ("train", "validation", "test")
 
 
@@ -30,14 +31,15 @@ def find(name, data_dir, download, module):
         OSError: If it is not prepared and can't be.
     """
     tfds = load()
-    if not isinstance(name, str) or not name:
-        raise ValueError(
-            f"`name` is the name of a set, such as 'mnist', or the folder of a prepared version. "
-            f"Received {name!r}."
-        )
-    itself = pathlib.Path(name).expanduser()
-    if (itself / "dataset_info.json").is_file():
+    _check_texts(data_dir, module)
+    itself = pathlib.Path(name).expanduser() if isinstance(name, str) and name else None
+    if itself is not None and (itself / "dataset_info.json").is_file():
         return _open(tfds, itself)
+    if itself is None or not _NAME.fullmatch(name):
+        raise ValueError(
+            f"`name` is the name of a set, such as 'mnist', or the folder of a prepared version, "
+            f"which holds `dataset_info.json`. Received {name!r}."
+        )
     usual = os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
     home = pathlib.Path(usual if data_dir is None else data_dir).expanduser()
     folder = _newest(home, name)
@@ -57,38 +59,6 @@ def load():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return extras.load("tensorflow_datasets", "tfds")
-
-
-def features(builder, key, label):
-    """Returns the names of the features to read: of the examples, and of their labels or None.
-
-    Raises:
-        ValueError: If there is no such feature, or it isn't clear which one is meant.
-    """
-    known = {name: _what(feature) for name, feature in sorted(_features(builder).items())}
-    listed = ", ".join(f"{name} ({what})" for name, what in known.items())
-    arrays = [name for name, what in known.items() if what in ("picture", "array")]
-    if key is None:
-        chosen = [name for name in arrays if known[name] == "picture"] or arrays
-        if len(chosen) != 1:
-            raise ValueError(
-                f"`key` names the feature of {builder.info.full_name} to learn: {listed}. None "
-                f"takes the only picture or array. Write `key={(chosen or list(known))[0]!r}`."
-            )
-        (key,) = chosen
-    if key not in arrays:
-        raise ValueError(
-            f"`key` names a picture or an array of numbers of {builder.info.full_name}, which has "
-            f"{listed}. Received {key!r}."
-        )
-    if label is None:
-        return key, "label" if known.get("label") == "label" else None
-    if known.get(label) != "label":
-        raise ValueError(
-            f"`label` names a feature of one int of {builder.info.full_name}, which has {listed}. "
-            f"Received {label!r}."
-        )
-    return key, label
 
 
 def splits(builder):
@@ -133,7 +103,7 @@ class Reader:
         import tensorflow as tf
 
         data = self._builder.as_dataset(split=split, shuffle_files=False)
-        data = data.map(lambda row: (row[self._key], row[self._label] if self._label else 0))
+        data = data.map(lambda row: (at(row, self._key), at(row, self._label, 0)))
         block, tags = [], []
         try:
             for index, (x, tag) in enumerate(data.as_numpy_iterator()):
@@ -165,32 +135,28 @@ class Reader:
         return x[np.newaxis] if x.ndim == 0 else x
 
 
-def _features(builder):
-    found = builder.info.features
-    return dict(found) if hasattr(found, "items") else {}
-
-
-def _what(feature):
-    """Returns what a feature is, in a word."""
-    kind = type(feature).__name__
-    dtype = np.dtype(getattr(feature, "np_dtype", object) or object)
-    if kind == "Image":
-        return "picture"
-    if kind == "ClassLabel" or (feature.shape == () and dtype.kind in "iu"):
-        return "label"
-    return "array" if kind in ("Tensor", "Scalar") and dtype.kind in "biuf" else kind
-
-
 def _newest(home, name):
     """Returns the folder of the newest prepared version of a set, or None."""
-    parts = [part for part in re.split("[/:]", name) if part]
+    parts = re.split("[/:]", name)
     folders = [path.parent for path in home.joinpath(*parts).glob("**/dataset_info.json")]
     folders = [path for path in folders if "incomplete" not in str(path.relative_to(home))]
-    return max(folders, key=lambda path: (len(path.parts) == 0, _version(path)), default=None)
+    configs = sorted({str(path.parent.relative_to(home)) for path in folders})
+    if len(configs) > 1:
+        raise ValueError(
+            f"The set {name!r} is prepared in {home} with {len(configs)} configs. Name one, as in "
+            f"{' or '.join(f'`name={config!r}`' for config in configs[:3])}."
+        )
+    return max(folders, key=_version, default=None)
 
 
 def _version(path):
     return [int(number) for number in re.findall(r"\d+", path.name)]
+
+
+def _check_texts(data_dir, module):
+    for option, given in (("data_dir", data_dir), ("module", module)):
+        if given is not None and (not isinstance(given, str | os.PathLike) or not str(given)):
+            raise ValueError(f"`{option}` is a text, or None. Received {given!r}.")
 
 
 def _open(tfds, folder):
@@ -202,29 +168,37 @@ def _open(tfds, folder):
 
 def _download(tfds, name, home, module):
     if module is not None:
-        importlib.import_module(module)
-    else:
-        _check_network(name, home)
+        _import(module)
     try:
         builder = tfds.builder(name, data_dir=str(home))
-        builder.download_and_prepare()
+        reason = downloads.unreachable(builder.url_infos)
+        # Without a network it may have all it needs: fetched before, or made here.
+        if reason and builder.url_infos and not _has_downloaded(home, builder.url_infos):
+            raise OSError(reason)
+        with downloads.at_once() if reason else contextlib.nullcontext():
+            builder.download_and_prepare()
     except Exception as error:  # whatever it is, there is no set
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise OSError(
-            f"The set {name!r} could not be prepared: {reason}. {_elsewhere(name, home)}"
+            f"The set {name!r} is not prepared in {home}, and can't be: "
+            f"{downloads.reason_of(error)}. {_elsewhere(name, home)}"
         ) from error
     return builder
 
 
-def _check_network(name, home):
-    """Says in seconds that there is no network, which the library says after minutes."""
+def _import(module):
     try:
-        socket.create_connection(_HOST, _PATIENCE).close()
-    except OSError as error:
-        raise OSError(
-            f"The set {name!r} is not prepared in {home}, and there is no network to download it "
-            f"({error}). {_elsewhere(name, home)}"
+        importlib.import_module(module)
+    except ImportError as error:
+        raise ValueError(
+            f"`module` is the Python package that defines the builder, and it can't be imported: "
+            f"{error}. Received {module!r}. Run from the folder above it, or install it."
         ) from error
+
+
+def _has_downloaded(home, urls):
+    """Says whether the library has kept one of some files, with a note on where it came from."""
+    notes = [path.read_text(errors="replace") for path in home.glob("downloads/*.INFO")]
+    return any(url in note for url in urls for note in notes)
 
 
 def _not_prepared(name, home):

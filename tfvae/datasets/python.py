@@ -139,27 +139,51 @@ def _blocks(examples, batched, name):
     first, start = None, 0
     while chunk := list(itertools.islice(examples, 1 if batched else _BLOCK)):
         pairs = [item if isinstance(item, tuple) else (item, None) for item in chunk]
-        arrays = [np.asarray(pair[0]) for pair in pairs]
-        for index, (pair, array) in enumerate(zip(pairs, arrays, strict=True), start):
-            form = (array.shape[1:] if batched else array.shape, array.dtype)
+        found = []
+        for index, pair in enumerate(pairs, start):
+            where = f"{'batch' if batched else 'example'} {index}"
+            x, label = _separated(pair, where, name)
+            if batched and not x.ndim:
+                raise ValueError(_no_batch(where, name))
+            form = (x.shape[1:] if batched else x.shape, x.dtype, label is not None)
             first = form if first is None else first
-            _check(pair, form, first, f"{'batch' if batched else 'example'} {index}", name)
+            _check_form(form, first, where, name)
+            if label is not None:
+                _check_label(label, x.shape[:1] if batched else (), where, name)
+            found.append((x, label))
         start += len(chunk)
-        tags = None if pairs[0][1] is None else np.array([pair[1] for pair in pairs])
         if batched:
-            yield arrays[0], None if tags is None else tags[0]
+            yield found[0]
         else:
-            yield np.stack(arrays), tags
+            labels = None if label is None else np.stack([label for _, label in found])
+            yield np.stack([x for x, _ in found]), labels
 
 
-def _check(pair, form, first, where, name):
+def _separated(pair, where, name):
+    """Returns an example and its label, or None, as arrays; or a batch of them."""
     if len(pair) != 2:
         raise ValueError(
             f"{name} yields examples, or pairs (example, label). Received a tuple of {len(pair)} "
             f"in {where}. Drop the rest: `dataset.map(lambda x, *_: x)`."
         )
+    try:
+        return tuple(None if part is None else np.asarray(part) for part in pair)
+    except ValueError:  # of lists of different lengths
+        raise ValueError(
+            f"Examples are numbers of one shape. {name} has lists of different lengths in {where}. "
+            f"Fill them up to one length, or leave that one out."
+        ) from None
+
+
+def _check_form(form, first, where, name):
     if form[1].kind not in "biuf":
         values.check_dtype(np.zeros(0, form[1]), f"{name}, {where},")
+    if form[2] != first[2]:
+        has, begins = ("a label", "without") if form[2] else ("no label", "with labels")
+        raise ValueError(
+            f"All examples have a label, or none has. {name} begins {begins}, and {where} has "
+            f"{has}. Give each one, or drop them: `dataset.map(lambda x, *_: x)`."
+        )
     if form != first:
         raise ValueError(
             f"Examples are of one shape and dtype. {name} begins with {first[0]} {first[1]} and "
@@ -167,10 +191,34 @@ def _check(pair, form, first, where, name):
         )
 
 
+def _check_label(label, shape, where, name):
+    if label.shape != shape:
+        raise ValueError(
+            f"A label is one whole number for each example. {name} has labels of the shape "
+            f"{label.shape} in {where}, which are {shape or 'single numbers'} there. Drop what is "
+            f"no label: `dataset.map(lambda x, *_: x)`."
+        )
+    values.check_labels(label, f"{name}, {where},")
+
+
+def _no_batch(where, name):
+    return (
+        f"With `batched=True`, {name[:1].lower()}{name[1:]} is a sequence of batches "
+        f"[num, ...]. Received a single number in {where}. Leave `batched` out."
+    )
+
+
 def _check_splits(given, labels):
-    unknown = [name for name in (*given, *labels) if name not in Dataset.splits]
+    unknown = [name for name in given if name not in Dataset.splits]
     if unknown or "train" not in given:
         raise ValueError(
             f"A dict of data has the keys 'train' and, if need be, 'validation' and 'test'. "
             f"Received {', '.join(map(repr, unknown or given)) or 'none'}."
+        )
+    alone = [name for name in labels if name not in given]
+    if alone:
+        raise ValueError(
+            f"Labels belong to the data of a split. There are labels of "
+            f"{', '.join(map(repr, alone))}, and data of {', '.join(map(repr, given)) or 'none'}. "
+            f"Name both alike."
         )

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from tfvae.datasets import files, values
+from tfvae.datasets import files, memory, values
 
 _BATCH, _BATCH_BYTES = 256, 2**24
 _FRAME = 16  # bytes around each message
@@ -31,8 +31,13 @@ class Parser:
     """
 
     def __init__(self, features, label):
-        if not isinstance(features, dict) or not features:
+        named = isinstance(features, dict) and all(isinstance(name, str) for name in features)
+        if not named or not features:
             raise ValueError(_about_forms(features))
+        if label is not None and not isinstance(label, str):
+            raise ValueError(
+                f"`label` is the name of a feature of one int, or None. Received {label!r}."
+            )
         self._forms = {name: _form(form) for name, form in features.items()}
         self._label = label
         kinds = {dtype for dtype, _, _ in self._forms.values()}
@@ -45,6 +50,11 @@ class Parser:
         (self.dtype, *_) = kinds
         sizes = (math.prod(shape) for _, shape, _ in self._forms.values())
         self.num_bytes = self.dtype.itemsize * sum(sizes)
+        if not memory.fits(self.num_bytes):
+            raise ValueError(
+                f"An example fits into memory. Received {features!r}, of {self.num_bytes:,} bytes "
+                f"each. Correct the forms."
+            )
         self._spec = {
             name: tf.io.FixedLenFeature(*_as_stored(form)) for name, form in self._forms.items()
         }
@@ -122,7 +132,7 @@ def _parsed(batch, parser, path, start):
             try:
                 parser(message[tf.newaxis])
             except (tf.errors.InvalidArgumentError, ValueError) as error:
-                reason = getattr(error, "message", str(error)).split(". ")[-1].split(" [Op:")[0]
+                reason = files.plain(getattr(error, "message", str(error))).split(". ")[-1]
                 raise ValueError(
                     f"Record {start + index} of {path} is not as `features` says: {reason}. Give "
                     f"the forms that the records have; they hold {_names(message)}."

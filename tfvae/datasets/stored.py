@@ -92,6 +92,8 @@ class StoredDataset(Dataset):
             **kwargs: As of `_hold`.
         """
         splits, notes = self._parted(parts, shares)
+        if self.masks_missing:
+            notes = [*map(_on_missing, parts.values()), *notes]
         self._hold(splits, **{**kwargs, "notes": (*kwargs.get("notes", ()), *notes)})
 
     def _parted(self, parts, shares):
@@ -163,6 +165,11 @@ class StoredDataset(Dataset):
         scans = [self._scan(part) for part in self._parts.values()]
         full = 255 if self._parts["train"].examples.dtype == np.uint8 else 1
         return min(low for low, _ in scans) / full, max(high for _, high in scans) / full
+
+    @property
+    def binarization(self):
+        """How examples were made binary, and how that is held fixed in an evaluation: a text."""
+        return binarization.describe(self._binarize)
 
     @functools.cached_property
     def _digest(self):
@@ -267,7 +274,9 @@ def _check_part(part):
         raise ValueError(
             f"{part.name} has the shape {shape}: its examples are empty. Check the file and key."
         )
-    if part.labels is not None and part.labels.shape != (shape[0],):
+    if part.labels is None:
+        return
+    if part.labels.shape != (shape[0],):
         raise ValueError(
             f"{part.name} has {shape[0]} examples, and its labels have the shape "
             f"{part.labels.shape}. Labels are one int for each example: [{shape[0]}]."
@@ -278,6 +287,7 @@ def _check_part(part):
             f"{part.name} has {shape[0]} examples, and its condition has the shape {known.shape}. "
             f"It is some numbers for each example: [{shape[0]}, size]."
         )
+    values.check_labels(part.labels, part.name)
 
 
 def _check_alike(parts):
@@ -290,6 +300,11 @@ def _check_alike(parts):
                 f"{want.shape[1:]} {want.dtype}, {part.name} has {have.shape[1:]} {have.dtype}. "
                 f"Bring them to one form."
             )
+
+
+def _on_missing(part):
+    num = values.count_missing(part.examples)
+    return f"{part.name}: {num:,} values are missing and left out by the likelihood."
 
 
 def _on_copies(first, name):

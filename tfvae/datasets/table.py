@@ -1,17 +1,13 @@
 """Tables in CSV and Parquet files."""
 
-import dataclasses
-
 import numpy as np
 
-from tfvae.datasets import files, values
-from tfvae.datasets.stored import Part, StoredDataset, check_options
-from tfvae.datasets.tables import Table
-
-_MOST_NAMED = 8
+from tfvae.datasets import files, table_files, values
+from tfvae.datasets.stored import Part, check_options
+from tfvae.datasets.tabular import TabularDataset
 
 
-class TableDataset(StoredDataset, name="table"):
+class TableDataset(TabularDataset, name="table"):
     """The rows of CSV or Parquet files: numbers, whole numbers and categories.
 
     A number is standardised with mean and standard deviation of the training split, a category
@@ -56,26 +52,20 @@ class TableDataset(StoredDataset, name="table"):
         self.masks_missing = values.check_missing(missing)
         paths = files.matching(path)
         beside = (condition,) if isinstance(condition, str) else tuple(condition)
-        table = Table(paths, columns, self.masks_missing, without=(label, *beside))
+        table = table_files.read(paths, columns, self.masks_missing, left_out=(label, *beside))
         name = f"The table {path}"
         labels, label_notes = _labels(paths, label, name)
         known = _numbers(paths, beside)
-        whole = Part(table.rows, labels, name, table.where, conditions=known)
-        raw, notes = self._parted({"train": whole}, shares)
-        transform = table.fit(raw["train"].examples)
-        splits = {
-            split: dataclasses.replace(part, examples=np.array(transform.encode(part.examples)))
-            for split, part in raw.items()
-        }
-        found = _notes(transform, np.isnan(table.rows).sum(axis=0), name)
-        self._hold(splits, notes=[*found, *label_notes, *notes], transform=transform)
+        part = Part(table.rows, labels, name, table.where, conditions=known)
+        notes = [*_on_names(table.names, name), *label_notes]
+        self._hold_table(table, {"train": part}, shares, name, notes)
 
 
 def _labels(paths, label, name):
     """Returns the labels of all rows, or None; and a note on what they stand for."""
     if label is None:
         return None, []
-    table = Table(paths, {label: "category"})
+    table = table_files.read(paths, {label: "category"})
     codes = ", ".join(f"{code} {text!r}" for code, text in enumerate(table.categories[label]))
     return table.rows[:, 0].astype(np.int64), [f"{name}: labels are of `{label}`: {codes}."]
 
@@ -84,7 +74,7 @@ def _numbers(paths, columns):
     """Returns columns of numbers as they are, float32 `[num, size]`, or None."""
     if not columns:
         return None
-    table = Table(paths, columns)
+    table = table_files.read(paths, columns)
     if table.categories:
         raise ValueError(
             f"`condition` names columns of numbers. {next(iter(table.categories))!r} holds "
@@ -93,20 +83,15 @@ def _numbers(paths, columns):
     return table.rows
 
 
-def _notes(transform, missing, name):
-    """Yields what becomes of each column, and how many of its values are missing."""
-    for column, num in zip(transform.columns, missing, strict=True):
-        if num:
-            yield (
-                f"{name}: `{column['name']}`: {num:,} values are missing and left out by the "
-                f"likelihood."
-            )
-        if column["kind"] == "category":
-            pairs = [f"{code} {text!r}" for code, text in enumerate(column["categories"])]
-            more = f", ... ({len(pairs)})" if len(pairs) > _MOST_NAMED else ""
-            yield f"{name}: `{column['name']}`: {', '.join(pairs[:_MOST_NAMED])}{more}."
-        else:
-            yield (
-                f"{name}: `{column['name']}` ({column['kind']}) was standardised: mean "
-                f"{column['mean']:.6g}, standard deviation {column['stddev']:.6g}."
-            )
+def _on_names(names, name):
+    """Yields a note where the names of columns may be a row of the data."""
+    if any(_is_number(column) for column in names):
+        yield f"{name}: the first line was read as the names of columns: {', '.join(names[:8])}."
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

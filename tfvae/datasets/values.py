@@ -58,7 +58,7 @@ def note(dtype, scale, name):
     divisor = SCALES.get(dtype.name, 1) if scale is None else scale
     if divisor != 1:
         return f"{name}: {dtype.name} values were divided by {divisor:g}."
-    if dtype != np.float32:
+    if dtype.newbyteorder("=") != np.float32:
         return f"{name}: {dtype.name} values were cast to float32."
     return None
 
@@ -177,6 +177,20 @@ def check_missing(missing):
     return missing == "mask"
 
 
+def check_labels(labels, name):
+    """Refuses labels that are no whole numbers.
+
+    Raises:
+        ValueError: If their dtype is another one.
+    """
+    if labels.dtype.kind not in "iub":
+        raise ValueError(
+            f"Labels are whole numbers, the numbers of classes. {name} has labels that are "
+            f"{_what(labels.dtype)}. Number them, as in `numpy.unique(labels, "
+            f"return_inverse=True)[1]`."
+        )
+
+
 def constant(examples):
     """Returns the indices of the elements of vectors `[num, size]` that never vary, int64."""
     low, high = np.full(examples.shape[1], np.inf), np.full(examples.shape[1], -np.inf)
@@ -225,7 +239,7 @@ def check_whole(array, name):
     Raises:
         ValueError: If there is one beyond 2**24.
     """
-    if array.dtype.kind in "iu" and array.dtype.itemsize > 2 and len(array):
+    if array.dtype.kind in "iu" and array.dtype.itemsize > 2 and array.size:
         largest = max(int(array.max()), -int(array.min()))
         if largest > _LARGEST_WHOLE:
             raise ValueError(
@@ -242,8 +256,8 @@ def _what(dtype):
 def _not_finite(bad, name, where):
     return (
         f"{name} holds values that are NaN, infinite or beyond float32: {_named(bad, where)}. "
-        f"Leave these examples out, or replace the values, as in `numpy.nan_to_num(x)`. `arrays` "
-        f"and `FromPython` take NaN as missing with `missing='mask'`."
+        f"Leave these examples out, or replace the values, as in `numpy.nan_to_num(x)`. `arrays`, "
+        f"`tfds` and `FromPython` take NaN as missing with `missing='mask'`."
     )
 
 

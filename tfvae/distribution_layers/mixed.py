@@ -83,6 +83,12 @@ class MixedLayer(DistributionLayer, name="mixed"):
         return (sum(math.prod(layer.params_shape) for layer, _ in self._groups) + categories,)
 
     @property
+    def measure(self):
+        """The measures of the columns: mass of a category or count, density of a number."""
+        kinds = {p: layer.measure for layer, places in self._groups for p in places}
+        return ", ".join(kinds.get(place, "mass") for place in range(len(self._fields)))
+
+    @property
     def has_reports(self):
         """Whether a column has something to report."""
         return any(layer.has_reports for layer, _ in self._groups)
@@ -191,6 +197,17 @@ class MixedLayer(DistributionLayer, name="mixed"):
             np.all((one == 0) | (one == 1)) and np.all(one.sum(axis=-1) == 1) for one in categories
         )
 
+    def check_missing(self, x=None):
+        """Refuses categories of which some elements are missing and others are not."""
+        for field in self._fields if x is not None else ():
+            missing = np.isnan(field.of(x))
+            if field.spec is None and (missing.any(axis=-1) != missing.all(axis=-1)).any():
+                raise ValueError(
+                    f"The elements of a category are missing together. Of the elements "
+                    f"{field.start} to {field.start + field.size - 1} some are NaN and others are "
+                    f"not in one example. Make all of them NaN where the category is unknown."
+                )
+
     def _remedy(self):
         columns = () if self.transform is None else self.transform.columns
         names = [column["name"] for column in columns if column["kind"] == "integer"]
@@ -214,7 +231,7 @@ class MixedLayer(DistributionLayer, name="mixed"):
 
 
 class _Mixed(Elementwise):
-    """A term for each element: that of a category stands at its first one, zero at the others."""
+    """A term for each element: of a category, that of the one element that is 1."""
 
     def __init__(self, layer, groups, logits):
         parameters = dict(locals())
@@ -231,9 +248,8 @@ class _Mixed(Elementwise):
             terms = layer.element_log_prob(group, values)
             columns |= {place: terms[..., i : i + 1] for i, place in enumerate(places)}
         for place, logits in self.logits.items():
-            field = self._layer._fields[place]
-            term = tf.reduce_sum(field.of(x) * tf.nn.log_softmax(logits), -1, keepdims=True)
-            columns[place] = term * tf.one_hot(0, field.size)
+            # Only zeros are left where the element that is 1 is missing, whatever fills it.
+            columns[place] = self._layer._fields[place].of(x) * tf.nn.log_softmax(logits)
         return tf.concat([columns[place] for place in range(len(columns))], axis=-1)
 
     def _mean(self):

@@ -84,8 +84,9 @@ class OptimalNormalLayer(DistributionLayer, name="optimal_normal"):
         """The variance has a floor."""
         return True
 
-    def check_missing(self):
+    def check_missing(self, x=None):
         """Refuses missing values: the optimum would take what stands in their place."""
+        del x
         raise ValueError(
             "The variance of `optimal_normal` is the mean over all elements of a batch, and some "
             "are missing. Choose `normal(covariance='shared')`, which learns one by gradient."

@@ -28,14 +28,14 @@ class Endpoint:
         function: Takes the inputs by name and returns a dict of tensors. Dimension 0 of each is
             the batch.
         inputs: A named `tf.TensorSpec` for each input, its dimension 0 None.
-        examples: For an input that doesn't take everything its type holds, its name to a function
-            of a number of rows that gives so many rows it takes.
+        draw: Function (NumPy `Generator`, batch) -> dict of inputs, where not all values of their
+            types are valid, such as PNG files; or None.
     """
 
     name: str
     function: Callable
     inputs: tuple
-    examples: dict = dataclasses.field(default_factory=dict)
+    draw: Callable | None = None
 
 
 class Exporter(components.Component, abc.ABC):

@@ -11,6 +11,7 @@ import inspect
 
 import tensorflow as tf
 
+from tfvae.exporters import verification
 from tfvae.exporters.base import Endpoint, ExportError
 
 
@@ -61,8 +62,11 @@ def _conditional(vae, make, part, index):
         given = vae.given(inputs.pop(condition.input.name))
         return make(given)[part][index].function(**inputs)
 
-    examples = {**endpoint.examples, condition.input.name: condition.examples}
-    return _endpoint(endpoint.name, function, (*endpoint.inputs, condition.input), examples)
+    def draw(rng, batch):
+        inputs = verification.random_inputs(endpoint, batch, rng)
+        return {**inputs, condition.input.name: condition.examples(batch)}
+
+    return _endpoint(endpoint.name, function, (*endpoint.inputs, condition.input), draw)
 
 
 def weights(vae):
@@ -153,7 +157,7 @@ def _noise(part):
     )
 
 
-def _endpoint(name, function, inputs, examples=None):
+def _endpoint(name, function, inputs, draw=None):
     """Returns the `Endpoint` of a function that takes its inputs as keywords.
 
     TensorFlow reads the names of inputs from a signature: the function gets one that names them.
@@ -167,7 +171,7 @@ def _endpoint(name, function, inputs, examples=None):
         return function(**signature.bind(*args, **kwargs).arguments)
 
     with_names.__signature__ = signature  # type: ignore[attr-defined]
-    return Endpoint(name, with_names, inputs, examples or {})
+    return Endpoint(name, with_names, inputs, draw)
 
 
 def _posterior(vae):

@@ -127,6 +127,31 @@ class Client:
         """
         return self.predict("decoder", "generate", _inputs(condition, seed=_seeds(seed)))
 
+    def encode_image(self, images) -> dict[str, np.ndarray]:
+        """Returns the moments of q(z|x) of images, by an export with `--input uint8` or `png`.
+
+        Args:
+            images: uint8 `[batch, height, width, channels]`, or a list of PNG files as bytes.
+
+        Returns:
+            As `encode`.
+        """
+        images = np.asarray(images)
+        name = "image_bytes" if images.dtype.kind == "S" else "image"
+        return self.predict("encoder", "encode_image", {name: images})
+
+    def decode_image(self, z) -> np.ndarray:
+        """Returns the mean of p(x|z) as images, by an export with `--input uint8` or `png`.
+
+        Args:
+            z: Floats `[batch, latent_size]`.
+
+        Returns:
+            uint8 `[batch, height, width, channels]`, or PNG files as bytes, `[batch]`.
+        """
+        (images,) = self.predict("decoder", "decode_image", {"z": _floats(z)}).values()
+        return images if images.dtype.kind == "S" else images.astype(np.uint8)
+
     def predict(self, part, signature, inputs) -> dict[str, np.ndarray]:
         """Calls a signature.
 

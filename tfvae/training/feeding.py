@@ -81,6 +81,7 @@ class _Shares:
     def calls(self, start):
         return [1] * (self.steps - start)
 
+    @tf.autograph.experimental.do_not_convert
     def training(self, epoch, start):
         # Of the data set, which counts an epoch's short last batch.
         first = epoch * self._dataset.steps_per_epoch(self._batch_size) + start
@@ -105,6 +106,7 @@ class _Shares:
 
         return self._strategy.distribute_datasets_from_function(of_worker)
 
+    @tf.autograph.experimental.do_not_convert
     def validation(self):
         split = self._dataset.split("validation", _EVALUATION_BATCH_SIZE)
 

@@ -11,6 +11,7 @@ from tfvae.training import checkpoints, feeding, rates, strategies
 from tfvae.training.guard import FiniteGuard
 from tfvae.training.images import Images
 from tfvae.training.keeper import Keeper
+from tfvae.training.latents import ActiveLatents
 from tfvae.training.logs import Curves
 from tfvae.training.progress import ProgressLines
 from tfvae.training.reports import Reports
@@ -48,8 +49,8 @@ def train(
     """Trains a VAE, or goes on from the newest checkpoint of the run directory.
 
     Writes `checkpoints/`, `train/`, `validation/` and `metrics.jsonl`, and leaves the model with
-    the weights of the epoch with the highest ELBO on the validation split, or the highest bound where
-    the objective is a tighter one.
+    the weights of the epoch with the highest ELBO on the validation split, or the highest bound
+    where the objective is a tighter one.
 
     Args:
         vae: A `VAE`; compiled here, with Adam.
@@ -135,7 +136,8 @@ def _recorders(stack, directory, dataset, feed, at, epochs):
     progress = stack.enter_context(ProgressLines(feed.steps, epochs))
     curves = stack.enter_context(Curves(directory, at))
     reports = Reports(dataset.split("validation", _REPORTED))
-    return [reports, progress, curves, Images(dataset, curves, epochs)]
+    latents = ActiveLatents(dataset.split("validation", _REPORTED))
+    return [reports, latents, progress, curves, Images(dataset, curves, epochs)]
 
 
 def _fit(vae, feed, keeper, callbacks, epochs):
