@@ -62,6 +62,7 @@ def groups(vae, dataset, split, labels=(), spec=None):
 def _other(spec, vae, split):
     from tfvae.datasets import summary, values
     from tfvae.datasets.base import Dataset
+    from tfvae.datasets.conditioned import Conditioned
 
     with usage():
         other = components.build(Dataset, spec)
@@ -72,4 +73,4 @@ def _other(spec, vae, split):
                 f"the model knows. Those of `{other.spec}` have {tuple(other.event_shape)}."
             )
         vae.likelihood_layer.check_data(values.filled(summary.first(other, split, 500)))
-    return other
+        return other if vae.condition is None else Conditioned(other, vae.condition)
