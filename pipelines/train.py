@@ -40,13 +40,13 @@ def main(argv):
     name = components.read(options["dataset"]).name
     run = pathlib.Path(given.run) if given.run else None
     export = pathlib.Path(options["export"]) if options["export"] else None
-    writes = _is_chief(options["strategy"])
+    writes = _is_chief(options["strategy"], run)
     if writes:
         _check_places(run, export, given.resume)
     cli.load_tensorflow()
     dataset, vae = _build(options)
     if not writes:
-        _train_along(vae, dataset, run or pathlib.Path("runs", name), options)
+        _train_along(vae, dataset, run, options)
         return
     run = _claim(run, name, given.resume)
     _write_options(run, options)
@@ -81,12 +81,18 @@ def _is_empty(directory):
     return directory.is_dir() and not any(directory.iterdir())
 
 
-def _is_chief(strategy):
+def _is_chief(strategy, run):
     """Says whether this process writes the results: of several that train together one does."""
     if strategy not in ("auto", "multi_worker"):
         return True
     with usage():
-        return cluster.read().is_chief
+        found = cluster.read()
+    if found.num_workers > 1 and run is None:
+        raise UsageError(
+            f"The {found.num_workers} processes of {found.source} train one run, which each has to "
+            f"know. Add the same `--run DIR` to all, a folder that all can read."
+        )
+    return found.is_chief
 
 
 def _build(options):

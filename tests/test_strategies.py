@@ -6,12 +6,14 @@ import pathlib
 import socket
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import tfvae
+from pipelines import cli, train
 from tfvae import components
 from tfvae.conditions.label import Label
 from tfvae.datasets.base import Dataset
@@ -210,6 +212,21 @@ def test_what_devices_do_not_share_alike_is_refused(monkeypatch):
 def test_a_machine_with_one_device_needs_no_strategy(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     assert [strategies.make(name) for name in ("auto", "single", "mirrored")] == [None] * 3
+
+
+def test_processes_that_train_together_are_told_their_run(monkeypatch, place):
+    monkeypatch.setenv("TF_CONFIG", tf_config(0, [1, 2]))
+    with pytest.raises(cli.UsageError, match="The 2 processes of TF_CONFIG train one run"):
+        train.main([])
+    assert not list(place.iterdir())
+
+
+def test_processes_with_other_data_do_not_train_together(monkeypatch):
+    digest = zlib.crc32(b"mine") % 2**16
+    sums = iter([14.0, 2.0, digest + 1.0, 2.0])  # of steps, of processes, of digests, of processes
+    monkeypatch.setattr(strategies, "total", lambda model, number: next(sums))
+    with pytest.raises(cluster.ClusterError, match="has another fingerprint than"):
+        strategies.check_agreement(None, 7, "mine")
 
 
 def test_pipelines_train_refuses_a_strategy_as_a_usage_error(tmp_path):

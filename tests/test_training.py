@@ -16,6 +16,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import tfvae
+from pipelines import cli
 from tfvae import components
 from tfvae.datasets.base import Dataset
 from tfvae.training import checkpoints, feeding, guard, keeper, logs, loop
@@ -382,3 +383,13 @@ def test_clipping_bounds_a_step():
         moved.append(np.sqrt(sum(np.sum((a - b) ** 2) for a, b in pairs)))
     assert moved[1] == pytest.approx(1e-3, rel=1e-3)  # float32
     assert moved[0] > 1e-2
+
+
+def test_a_disk_that_is_full_is_not_called_a_lack_of_memory(capsys):
+    def main(argv):
+        raise tf.errors.ResourceExhaustedError(None, None, "events.v2; No space left on device")
+
+    with pytest.raises(SystemExit) as end:
+        cli.run(main)
+    assert end.value.code == 1
+    assert "No space left on device. Free some space" in capsys.readouterr().err

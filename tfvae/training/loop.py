@@ -89,7 +89,7 @@ def train(
     fingerprint = dataset.fingerprint()
     checkpoints.check_data(at, fingerprint)
     at = dataclasses.replace(at, fingerprint=fingerprint)
-    strategies.check_agreement(vae, at.steps)
+    strategies.check_agreement(vae, at.steps, fingerprint)
     writes = strategies.writes(vae)
     keeper = Keeper(folder, at, best_weights, feed, writes)
     guard = FiniteGuard(dataset, batch_size, feed, seed, keeper)
