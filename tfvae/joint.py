@@ -87,7 +87,10 @@ class Joint:
             params: `[batch, *params_shape]` of the posterior layer.
         """
         x, vector = self.likelihood_layer.network_input(x), self._vector()
-        return self.encoder(x if vector is None else [x, _beside(vector, tf.shape(x)[:1])])
+        if vector is None:
+            return self.encoder(x)
+        x = tf.convert_to_tensor(x)  # Keras converts an array by itself, but none in a list
+        return self.encoder([x, _beside(vector, tf.shape(x)[:1])])
 
     def likelihood(self, z, condition=None, *, training=False):
         """Returns p(x|z).
