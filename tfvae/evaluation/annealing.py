@@ -25,7 +25,7 @@ def temperatures(num_steps, sharpness=4.0):
         betas: float32 `[num_steps + 1]`.
 
     Examples:
-        >>> temperatures(4).round(3).tolist()
+        >>> np.round(np.float64(temperatures(4)), 3).tolist()
         [0.0, 0.105, 0.5, 0.895, 1.0]
 
     References:
