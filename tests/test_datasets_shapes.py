@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -158,3 +160,15 @@ def test_synthetic_data_name_their_factors():
         assert len(dataset.factor_names) == dataset.factors("train").shape[1] == names
         assert set(dataset.class_factors) <= set(dataset.factor_names)
     assert build("digits").factors("test") is None
+
+
+def test_a_script_ends_while_pictures_are_being_drawn():
+    script = (
+        "from tfvae import components; from tfvae.datasets.base import Dataset\n"
+        "blocks = iter(components.build(Dataset, 'shapes(size=48)').blocks(100, 2))\n"
+        "print(next(blocks).shape)"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert process.stdout == "(2, 100, 48, 48, 1)\n"

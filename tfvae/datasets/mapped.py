@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.datasets import epochs, values
+from tfvae.datasets.python_calls import numpy_function
 
 
 class OnDisk(abc.ABC):
@@ -109,5 +110,5 @@ class Mapped(OnDisk):
         return block
 
     def _rows(self, rows):
-        x = tf.numpy_function(self.__getitem__, [rows], self.dtype, stateful=False)
+        x = numpy_function(self.__getitem__, [rows], self.dtype)
         return tf.ensure_shape(x, [None, *self.shape[1:]])

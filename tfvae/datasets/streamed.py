@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tfvae.datasets import gathering, values
 from tfvae.datasets.mapped import OnDisk
+from tfvae.datasets.python_calls import numpy_function
 
 _BUFFER_BYTES = 2**26
 _GROUP_BYTES = 2**18  # of the records that pass through tf.data at a time
@@ -210,7 +211,7 @@ class Streamed(OnDisk):
 
     def _examples(self, serialized, numbers):
         """Returns the examples of records."""
-        x = tf.numpy_function(self._decode, [serialized, numbers], self.dtype, stateful=False)
+        x = numpy_function(self._decode, [serialized, numbers], self.dtype)
         return tf.ensure_shape(x, [None, *self.shape[1:]])
 
     def _decode(self, serialized, numbers):
