@@ -37,10 +37,12 @@ class Table:
         path: `pathlib.Path` of the file to make.
         request: What is being made, as JSON can hold it: rows of another request are discarded.
         num: Number of rows that it will have.
+        option: Name of the option that gave the path.
     """
 
-    def __init__(self, path, request, num):
+    def __init__(self, path, request, num, option="--output"):
         self._path = path
+        self._option = option
         self._folder = path.with_name(f".{path.name}.partial")
         self._request = request
         self._num = num
@@ -57,7 +59,7 @@ class Table:
             Failure: If the disk has no room for it, or the file can't be written.
             UsageError: If the kind of file can't hold these columns.
         """
-        with outputs.writing(self._path), contextlib.ExitStack() as stack:
+        with outputs.writing(self._path, self._option), contextlib.ExitStack() as stack:
             files: dict = {}
             for chunk in chunks:
                 if not files:
@@ -90,7 +92,7 @@ class Table:
             rows = sum(math.prod(a.shape[1:]) * a.itemsize for a in chunk.values())
             try:
                 _check_columns(self._path, chunk)
-                _check_space(self._path, self._num * rows)
+                _check_space(self._path, self._num * rows, self._option)
             except Exception:
                 shutil.rmtree(self._folder, ignore_errors=True)
                 raise
@@ -109,11 +111,12 @@ class Table:
         return (self._folder / f"{name}.npy").open("ab")
 
 
-def check_suffix(path):
+def check_suffix(path, option="--output"):
     """Refuses a kind of file for which a package is missing, before the work.
 
     Args:
         path: `pathlib.Path` of the file to make.
+        option: Name of the option that gave it.
 
     Raises:
         UsageError: If it is so.
@@ -124,7 +127,7 @@ def check_suffix(path):
         except ImportError as error:
             raise UsageError(
                 "Parquet files need pyarrow. Install it with `pip install 'tfvae[data]'`, or write "
-                f"`--output {path.with_suffix('.npz')}`."
+                f"`{option} {path.with_suffix('.npz')}`."
             ) from error
 
 
@@ -163,7 +166,7 @@ def _check_columns(path, columns):
         )
 
 
-def _check_space(path, num_bytes):
+def _check_space(path, num_bytes, option):
     """Refuses what the disk has no room for, before the rest is made."""
     place = next(parent for parent in path.absolute().parents if parent.exists())
     free = shutil.disk_usage(place).free
@@ -171,7 +174,7 @@ def _check_space(path, num_bytes):
     if copies * num_bytes > free:
         raise Failure(
             f"{path} would take {copies * num_bytes / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are "
-            f"free. Lower `--num`, or choose another place with `--output`."
+            f"free. Write fewer, or choose another place with `{option}`."
         )
 
 
@@ -213,6 +216,15 @@ def _write_parquet(path, columns):
             writer.write_table(table)
 
 
+def _write_csv(path, columns):
+    """Writes numbers with the digits that give them back to the last bit, a column each."""
+    with write_atomically(path) as file:
+        file.write(f"{','.join(columns)}\n".encode())
+        for rows in _slices(columns):
+            texts = [map(str, array) for array in rows.values()]
+            file.writelines(f"{','.join(row)}\n".encode() for row in zip(*texts, strict=True))
+
+
 def _write_tfrecord(path, columns):
     cli.load_tensorflow(probability=False)  # quietly
     import tensorflow as tf
@@ -248,5 +260,6 @@ _WRITERS = {
     ".npy": _write_npy,
     ".npz": _write_npz,
     ".parquet": _write_parquet,
+    ".csv": _write_csv,  # of columns of single numbers
     ".tfrecord": _write_tfrecord,
 }

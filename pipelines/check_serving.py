@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import os
 import pathlib
 import time
 
@@ -33,7 +34,8 @@ def main(argv):
     from tfvae.serving import Client, ServingError
 
     names = {"encoder": given.encoder, "decoder": given.decoder}
-    with usage(), _missing_package():
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # gRPC loads TensorFlow
+    with usage(), _missing_package(), cli.quiet_stderr():
         client = Client(
             given.url,
             version=None if given.label else version,
@@ -46,7 +48,7 @@ def main(argv):
             client.wait_until_available(part, version, given.wait)
         results = [_replay(client, request, given.num) for request in requests]
     except ServingError as error:
-        raise Failure(str(error)) from error
+        raise Failure(f"{str(error).rstrip('.')}.{_on_label(given.label, version)}") from error
     print(_table(results))
     wrong = [result for result in results if result.difference]
     if wrong:
@@ -54,6 +56,7 @@ def main(argv):
         raise Failure(
             f"Signature `{first.request.signature}` of the {first.request.part}: "
             f"{first.difference} {len(wrong)} of {len(results)} signatures are wrong."
+            f"{_on_label(given.label, version)}"
         )
     print(f"{given.url} serves version {version}: {len(results)} signatures answer as the model.")
 
@@ -91,6 +94,11 @@ def _typed(answer, request):
         name: array.astype(dtypes[name]) if array.dtype.kind in "iu" and name in dtypes else array
         for name, array in answer.items()
     }
+
+
+def _on_label(label, version):
+    """Returns what may be wrong where a server was asked by a label."""
+    return "" if label is None else f" Does the label `{label}` name version {version}?"
 
 
 def _table(results):

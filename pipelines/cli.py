@@ -122,10 +122,18 @@ def run(main):
         # By its name: TensorFlow may not be there yet.
         if type(error).__name__ not in ("MemoryError", "ResourceExhaustedError"):
             raise
-        status = _say(name, "Out of memory. Make the model, the batch or the data smaller.", 1)
+        status = _say(name, _exhausted(error), 1)
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.flush()
     sys.exit(status)
+
+
+def _exhausted(error):
+    """Returns what has run out: TensorFlow has one error for memory and for disks."""
+    text = str(error)
+    if "No space left on device" in text:
+        return f"{text.strip().splitlines()[0]}. Free some space, and repeat the command."
+    return "Out of memory. Make the model, the batch or the data smaller."
 
 
 def check_writable(path, option):

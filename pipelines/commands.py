@@ -25,6 +25,7 @@ DEFAULTS = {
     "likelihood": "bernoulli",
     "prior": "standard_normal",
     "objective": "elbo",
+    "condition": None,
     "latent_size": 20,
     "epochs": 20,
     "batch_size": 100,
@@ -44,6 +45,7 @@ _FAMILIES = {
     "likelihood": "distribution_layers",
     "prior": "priors",
     "objective": "objectives",
+    "condition": "conditions",
 }
 
 _NUMBERS = {
@@ -103,7 +105,8 @@ def make_parser():
             type=cli.spec_of(family),
             metavar="SPEC",
             default=cli.NOT_GIVEN,
-            help=f"one of: {', '.join(components.members(family))} (default: {DEFAULTS[name]})",
+            help=f"one of: {', '.join(components.members(family))} "
+            f"(default: {DEFAULTS[name] or 'none'})",
         )
     for name, (kind, text) in _NUMBERS.items():
         parser.add_argument(

@@ -1,17 +1,14 @@
 """Encode a data set with an exported encoder: `python -m pipelines.encode EXPORTED`."""
 
-import numpy as np
-
-from pipelines import bulk, cli, exports, outputs
+from pipelines import bulk, cli, exports, outputs, parts, steps
 from pipelines.cli import UsageError, usage
+from pipelines.steps import CHUNK, encode
 from tfvae import components
-
-_ENDPOINTS = ("encode", "serving_default")  # of LiteRT files, of SavedModels
-_CHUNK = 256
 
 _DESCRIPTION = """\
 Encode every example of a data set with an exported encoder, without the model and the project
 that trained it: q(z|x) as its mean and standard deviation, with the labels where there are some.
+The encoder of a conditional model takes the labels, or the condition, of the data set too.
 
 Streams in constant memory. A run that was stopped goes on where it was, by the same command.
 
@@ -19,6 +16,8 @@ Streams in constant memory. A run that was stopped goes on where it was, by the 
   codes.npz        mean, stddev and label, arrays by name
   codes.parquet    the same as columns, lists of floats
   codes.tfrecord   the same as features of tf.train.Example
+
+With --runner the data set is read by this process, and encoded by the workers of a pipeline.
 """
 
 
@@ -29,16 +28,17 @@ def main(argv):
         argv: List of arguments.
     """
     given = _make_parser().parse_args(argv)
-    output = outputs.check(given.output, bulk.SUFFIXES, given.overwrite)
+    parts.check(given)
+    output = outputs.check(given.output, bulk.SUFFIXES, given.overwrite, parts=bool(given.runner))
     bulk.check_suffix(output)
     path, format_name = exports.find(given.exported, "encoder", given.format, given.version)
     cli.load_tensorflow(probability=False)
-    program, endpoint = exports.open_part(path, format_name, _ENDPOINTS)
+    program, endpoint = exports.open_part(path, format_name, steps.ENCODE)
     dataset = _dataset(given.dataset)
     with usage():
         num = dataset.num_examples(given.split)
     rows = Rows(dataset, given.split)
-    _check_shape(rows, program, endpoint, path)
+    rows.take(_check_shape(rows, program, endpoint, path))
     request = {
         "part": str(path.resolve()),
         "changed": path.stat().st_mtime_ns,
@@ -47,17 +47,23 @@ def main(argv):
         "split": given.split,
         "columns": output.suffix,
     }
-    table = bulk.Table(output, request, num)
-    start = table.num_done // _CHUNK * _CHUNK
-    table.num_done = start
-    label = f"encoding {given.split}"
+    if given.runner:
+        _in_parts(path, format_name, rows, request, output, num, given)
+    else:
+        _in_one(program, endpoint, rows, bulk.Table(output, request, num), num, output)
+    print(f"{output}: {num:,} examples of {given.split}, encoded by {path}")
+
+
+def _in_one(program, endpoint, rows, table, num, output):
+    """Encodes in this process, going on where a stopped run was."""
+    table.num_done = start = table.num_done // CHUNK * CHUNK
+    codes = encode(program, endpoint, rows, start, output.suffix.lower())
     try:
-        table.write(cli.tracked(encode(program, endpoint, rows, start, output), label, num, start))
+        table.write(cli.tracked(codes, "encoding", num, start))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Interrupted after {table.num_done:,} of {num:,} examples. The same command goes on."
         ) from None
-    print(f"{output}: {num:,} examples of {given.split}, encoded by {path}")
 
 
 class Rows:
@@ -74,36 +80,60 @@ class Rows:
         self.labels = dataset.labels(split)
         transform = dataset.transform
         self.shape = dataset.event_shape if transform is None else transform.row_shape
+        self.condition = None
+
+    def take(self, shape):
+        """Adds the input `condition` of a shape, `[num]` of labels or `[num, size]`; None: not.
+
+        Raises:
+            UsageError: If the data set doesn't have it.
+        """
+        if shape is None:
+            return
+        if len(shape) == 1:
+            name, values, dtype = "labels", self.labels, "int32"
+        else:
+            name, dtype = "numbers as condition", "float32"
+            values = self._dataset.conditions(self._split)
+        if values is None or values.shape[1:] != tuple(shape[1:]):
+            size = "" if len(shape) == 1 else f", {shape[1]} for each example"
+            raise UsageError(
+                f"This encoder is of a conditional model: it takes {name}{size}. The data set "
+                f"`{self._dataset.spec}` has {'none' if values is None else values.shape[1:]}. "
+                f"Give the data set that the model was trained on, or one like it."
+            )
+        self.condition = values.astype(dtype)
 
     def chunks(self, start):
         """Yields float32 `[chunk, *shape]` from a row on, which is a multiple of the chunk."""
         transform = self._dataset.transform
-        batches = self._dataset.split(self._split, _CHUNK).skip(start // _CHUNK)
+        batches = self._dataset.split(self._split, CHUNK).skip(start // CHUNK)
         for x in batches:
             yield (x if transform is None else transform.decode(x, whole=True)).numpy()
 
 
-def encode(program, endpoint, rows, start, output):
-    """Yields the codes of rows in chunks, dicts of column name to array.
+def _in_parts(path, format_name, rows, request, output, num, given):
+    """Encodes by a pipeline, whose workers read the rows from files beside their parts."""
+    table = parts.cut(output, num, given.num_parts)
+    folder = table.folder / "rows"
+    step = steps.Encode(str(path.resolve()), format_name, str(folder), output.suffix.lower())
 
-    Args:
-        program: An opened encoder.
-        endpoint: Name of its signature.
-        rows: A `Rows`.
-        start: The first row, a multiple of the chunk.
-        output: `pathlib.Path` of the file: a .npy takes one column.
-    """
-    for x in rows.chunks(start):
-        with cli.quiet_stderr():  # LiteRT says there which delegate it takes
-            columns = program.run(endpoint, {"x": x})
-        if output.suffix.lower() == ".npy":
-            name = "mean" if "mean" in columns else next(iter(columns))
-            columns = {name: columns[name]}
-        elif rows.labels is not None:
-            labels = np.asarray(rows.labels[start : start + len(x)])
-            columns = {**columns, "label": labels.astype(np.int32)}
-        start += len(x)
-        yield columns
+    def prepare():
+        stored = {
+            number: steps.Stored(folder, table.bounds(number)[0]) for number in range(len(table))
+        }
+        wanted = [number for number in table.missing() if not stored[number].is_there()]
+        if not wanted:
+            return
+        first = table.bounds(wanted[0])[0]
+        chunks = rows.chunks(first)
+        for number in range(wanted[0], len(table)):
+            start, stop = table.bounds(number)
+            labels = None if rows.labels is None else rows.labels[start:stop]
+            known = None if rows.condition is None else rows.condition[start:stop]
+            stored[number].write((stop - start, *rows.shape), chunks, labels, known)
+
+    parts.run(step, table, request, given, prepare)
 
 
 def _dataset(spec):
@@ -114,7 +144,9 @@ def _dataset(spec):
 
 
 def _check_shape(rows, program, endpoint, path):
-    inputs = program.inputs(endpoint)
+    """Returns the shape of the input `condition`, or None where the encoder has none."""
+    inputs = dict(program.inputs(endpoint))
+    condition = inputs.pop("condition", None)
     if set(inputs) != {"x"} or inputs["x"][1:] != tuple(rows.shape):
         wanted = {name: shape[1:] for name, shape in inputs.items()}
         raise UsageError(
@@ -122,6 +154,7 @@ def _check_shape(rows, program, endpoint, path):
             f"have {tuple(rows.shape)}. Give the data set that the model was trained on, or one "
             f"like it."
         )
+    return condition
 
 
 def _make_parser():
@@ -139,6 +172,7 @@ def _make_parser():
     )
     parser.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
     exports.add_choice(parser)
+    parts.add_options(parser)
     return parser
 
 

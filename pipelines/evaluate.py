@@ -2,26 +2,25 @@
 
 import json
 
-import tfvae
-from pipelines import cli
+from pipelines import anomalies, cli, factors, scores
 from pipelines.cli import UsageError, usage
+from pipelines.evaluations.wish import Wish
 from pipelines.runs import open_run
+from tfvae import components
 
 REPORT = "evaluation.json"
 
 _DESCRIPTION = """\
 Evaluate a finished run on every example of a split, in nats an example.
 
-Prints the ELBO with its two terms, with --num-samples the importance-weighted estimate of the
-log-likelihood, and with --baselines what simpler models reach on the same examples; adds them, with
-how they were made, to evaluation.json in the run directory.
+Prints the ELBO with its two terms, what each latent costs and which are active, the mutual
+information of code and example, and errors of the reconstruction; with --num-samples the
+importance-weighted estimate of the log-likelihood, with --baselines what simpler models reach on
+the same examples, with --against the difference to another run and its error, with --tightness how
+far the estimate is from log p(x) at most. Adds them, with how they were made, to evaluation.json in
+the run directory, to TensorBoard, and writes report.html. --disentanglement adds measures of how
+the codes keep known factors apart, --scores a file with anomaly scores of each example.
 """
-_LABELS = {
-    "log_likelihood": "log-likelihood",
-    "elbo": "ELBO",
-    "reconstruction": "reconstruction  E_q[log p(x|z)]",
-    "kl": "KL(q(z|x) || p(z))",
-}
 
 
 def main(argv):
@@ -30,6 +29,40 @@ def main(argv):
     Args:
         argv: List of arguments.
     """
+    given = _make_parser().parse_args(argv)
+    request = scores.check(given)
+    run = open_run(given.run)
+    against = None if given.against is None else open_run(given.against)
+    cli.check_writable(run.directory, "RUN")
+    read_reports(run.directory / REPORT)  # a damaged one is found now, not after the work
+    cli.load_tensorflow()
+    dataset = run.dataset()
+    with usage():
+        dataset.num_examples(given.split)  # refuses a split that isn't there, before the model
+    factors.check(given, dataset, given.split)
+    vae = run.model()
+    check_num_samples(vae, given.num_samples)
+    _check_tightness(vae, given.tightness)
+    additions = []
+    if factors.asked(given):
+        additions.append(lambda: factors.evaluate(given, vae, dataset, given.split))
+    if request is not None:
+        examples = anomalies.groups(vae, dataset, given.split, request.labels, request.spec)
+        options = {"num_samples": given.num_samples, "seed": given.seed}
+        additions.append(lambda: scores.evaluate(request, examples, vae, **options))
+    wish = Wish(
+        given.split,
+        num_samples=given.num_samples,
+        seed=given.seed,
+        baselines=given.baselines,
+        against=against,
+        tightness=given.tightness,
+        annealing_steps=given.annealing_steps,
+    )
+    carry_out(vae, dataset, run.directory, wish, additions)
+
+
+def _make_parser():
     parser = cli.Parser(_DESCRIPTION, prog="python -m pipelines.evaluate")
     parser.add_argument("run", metavar="RUN", help="run directory")
     parser.add_argument("--split", default="test", help="(default: test)")
@@ -45,26 +78,32 @@ def main(argv):
         action="store_true",
         help="fit a mixture by EM and probabilistic PCA too, in the same nats",
     )
-    parser.add_argument("--seed", type=cli.non_negative_int, default=0, help="(default: 0)")
-    given = parser.parse_args(argv)
-    run = open_run(given.run)
-    cli.check_writable(run.directory, "RUN")
-    read_reports(run.directory / REPORT)  # a damaged one is found now, not after the work
-    cli.load_tensorflow()
-    dataset = run.dataset()
-    with usage():
-        dataset.num_examples(given.split)  # refuses a split that isn't there, before the model
-    vae = run.model()
-    check_num_samples(vae, given.num_samples)
-    report_on(
-        vae,
-        dataset,
-        run.directory,
-        split=given.split,
-        num_samples=given.num_samples,
-        seed=given.seed,
-        with_baselines=given.baselines,
+    parser.add_argument(
+        "--against",
+        metavar="RUN",
+        help="another run: the difference on the same examples and seeds, with its error",
     )
+    parser.add_argument(
+        "--tightness",
+        type=cli.positive_int,
+        metavar="N",
+        nargs="?",
+        const=16,
+        default=0,
+        help="bracket log p(x) of N examples of the model itself by annealing from the prior and "
+        "back from the posterior, and place the K-sample bound in it (default N: 16)",
+    )
+    parser.add_argument(
+        "--annealing-steps",
+        type=cli.positive_int,
+        metavar="T",
+        default=1000,
+        help="temperatures of --tightness: more are tighter (default: 1000)",
+    )
+    parser.add_argument("--seed", type=cli.non_negative_int, default=0, help="(default: 0)")
+    factors.add_options(parser)
+    scores.add_options(parser)
+    return parser
 
 
 def check_num_samples(vae, num_samples):
@@ -77,8 +116,21 @@ def check_num_samples(vae, num_samples):
         )
 
 
+def _check_tightness(vae, num_examples):
+    if num_examples and not vae.posterior_layer.has_density:
+        raise UsageError(
+            f"`--tightness` asks how far the bound of the posterior is from log p(x), and that of "
+            f"this model, `{vae.posterior_layer.spec}`, has no density and no bound. Leave it out."
+        )
+    if num_examples and vae.condition is not None:
+        raise UsageError(
+            f"`--tightness` draws examples of the model, and this one is conditional on "
+            f"`{vae.condition.spec}`: there is no p(x) to draw from. Leave it out."
+        )
+
+
 def report_on(vae, dataset, directory, *, split, num_samples=0, seed=0, with_baselines=False):
-    """Evaluates a model, prints the table and adds it to the run's `evaluation.json`.
+    """Evaluates a model in short, prints the table and adds it to the run's `evaluation.json`.
 
     Args:
         vae: A `VAE`.
@@ -89,59 +141,63 @@ def report_on(vae, dataset, directory, *, split, num_samples=0, seed=0, with_bas
         seed: Int.
         with_baselines: Whether models without a network are fitted and evaluated beside it.
     """
-    from rich.console import Console
-    from rich.progress import Progress
+    wish = Wish(split, num_samples, seed, with_baselines, in_full=False)
+    carry_out(vae, dataset, directory, wish)
 
-    from tfvae.evaluation import baselines
-    from tfvae.evaluation.report import evaluate
+
+def carry_out(vae, dataset, directory, wish, additions=()):
+    """Evaluates a model, prints the tables, and writes what they say.
+
+    Args:
+        vae: A `VAE`.
+        dataset: A `Dataset`.
+        directory: `pathlib.Path` of the run.
+        wish: A `Wish`.
+        additions: Functions that each return what is added to the report, a dict, and a table of
+            it for the terminal, or None.
+    """
+    from rich.console import Console
+
+    from pipelines.evaluations import tables, work
 
     console = Console(highlight=False, soft_wrap=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(f"evaluating on {split}", total=dataset.num_examples(split))
-        report = evaluate(
-            vae,
-            dataset,
-            split,
-            num_samples=num_samples,
-            seed=seed,
-            on_batch=lambda done: progress.update(task, completed=done),
-        )
-    report["protocol"]["versions"]["tfvae"] = tfvae.__version__
-    if with_baselines:
-        report["baselines"] = baselines.evaluate(vae, dataset, split, seed=seed)
-    console.print(_table(report))
-    if with_baselines and not report["baselines"]:
-        console.print(f"No baseline is in the units of the likelihood {vae.likelihood_layer.spec}.")
+    try:
+        report = work.evaluate(vae, dataset, wish, console)
+        added = [measure() for measure in additions]
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"Interrupted. {directory / REPORT} is as it was.") from None
+    for more, _ in added:
+        report.update(more)
     _add(report, directory / REPORT)
+    found = tables.tables_of(report)
+    for table in found:
+        console.print(tables.show(table))
+    for _, table in added:
+        if table is not None:
+            console.print(table)
+    if wish.baselines and not report["baselines"]:
+        console.print(f"No baseline is in the units of the likelihood {vae.likelihood_layer.spec}.")
+    if report["latents"]["alarm"]:
+        console.print(report["latents"]["alarm"], markup=False)
+    if wish.in_full:
+        console.print(f"Report: {_write_page(vae, dataset, directory, wish, report, found)}")
 
 
-def _table(report):
-    from rich.markup import escape
-    from rich.table import Table
+def _write_page(vae, dataset, directory, wish, report, found):
+    """Writes TensorBoard and the page; returns the path of the page."""
+    from pipelines.evaluations import board, charts, page
+    from tfvae.figures.base import Figure
+    from tfvae.training.logs import read_metrics
 
-    protocol = report["protocol"]
-    table = Table(
-        title=f"{protocol['dataset']}, {protocol['split']}, {protocol['num_examples']:,} examples",
-        title_justify="left",
-    )
-    table.add_column("nats an example")
-    table.add_column("mean", justify="right")
-    table.add_column("standard error", justify="right")
-    for name, label in _LABELS.items():
-        if name in report:
-            samples = f", {protocol['num_samples']:,} samples" if name == "log_likelihood" else ""
-            error = report[f"{name}_standard_error"]
-            shown = "" if error is None else f"{error:.2f}"
-            table.add_row(escape(label + samples), f"{report[name]:.2f}", shown)
-    if "bits_per_dimension" in report:
-        of = "log-likelihood" if "log_likelihood" in report else "ELBO"
-        bits = f"{report['bits_per_dimension']:.3f}"
-        table.add_row(f"in bits a dimension, of the {of}", bits, "")
-    for name, found in report.get("baselines", {}).items():
-        error = found["log_likelihood_standard_error"]
-        shown = "" if error is None else f"{error:.2f}"
-        table.add_row(escape(name), f"{found['log_likelihood']:.2f}", shown)
-    return table
+    pictures = charts.charts_of(report, read_metrics(directory / "metrics.jsonl"))
+    board.write(directory, int(vae.optimizer.iterations), report, pictures)
+    for spec in ("reconstructions(rows=2)", "samples(rows=4)"):
+        figure = components.build(Figure, spec)
+        if figure.applies_to(vae, dataset, wish.split):
+            picture = figure.render(vae, dataset, split=wish.split, seed=wish.seed)
+            pictures[figure.member_name] = picture
+    page.write(directory / page.NAME, f"Evaluation of {directory}", report, found, pictures)
+    return directory / page.NAME
 
 
 def _add(report, path):

@@ -43,7 +43,7 @@ def main(argv):
         vae,
         directory,
         formats,
-        provenance=provenance_of(vae, run.options, reports, _examples(run, formats)),
+        provenance=provenance_of(vae, run.options, reports, **_examples(run, formats)),
         gates=gates_of(given),
         keep=given.keep,
     )
@@ -92,7 +92,7 @@ def gates_of(given):
     return [*given.require, *limits]
 
 
-def provenance_of(vae, options, reports, examples=None):
+def provenance_of(vae, options, reports, examples=None, conditions=None):
     """Returns where a model comes from, for its manifest and its model card.
 
     Args:
@@ -100,6 +100,7 @@ def provenance_of(vae, options, reports, examples=None):
         options: The options of the run.
         reports: Its evaluations, the newest last.
         examples: Rows of its data, for formats that are calibrated.
+        conditions: The values of their condition, for a conditional model.
 
     Returns:
         A `Provenance`.
@@ -113,16 +114,22 @@ def provenance_of(vae, options, reports, examples=None):
         evaluations=reports,
         samples=_samples(vae),
         examples=examples,
+        conditions=conditions,
     )
 
 
 def _examples(run, formats):
-    """Returns rows of the training data as they came, or None if no format asks for them."""
+    """Returns rows of the training data as they came and their conditions, for `provenance_of`.
+
+    Nothing where no format asks for them.
+    """
     if not any(components.build(Exporter, spec).needs_examples for spec in formats):
-        return None
+        return {}
     dataset = run.dataset()
-    x = next(iter(dataset.split("train", _NUM_EXAMPLES)))
-    return (x if dataset.transform is None else dataset.transform.decode(x, whole=True)).numpy()
+    x = next(iter(dataset.unconditioned.split("train", _NUM_EXAMPLES)))
+    rows = x if dataset.transform is None else dataset.transform.decode(x, whole=True)
+    known = None if dataset.condition is None else dataset.values("train")[:_NUM_EXAMPLES]
+    return {"examples": rows.numpy(), "conditions": known}
 
 
 def _samples(vae):
@@ -134,7 +141,8 @@ def _samples(vae):
     if vae.transform is not None or len(shape) != 3 or shape[-1] not in images.CHANNELS:
         return None
     seeds = noise.row_seeds(noise.seed_of(noise.Stream.SAMPLE, vae.seed), _NUM_SAMPLES)
-    means = vae.generate(seeds)["mean"].numpy()
+    known = None if vae.condition is None else vae.condition.examples(_NUM_SAMPLES)
+    means = vae.generate(seeds, known)["mean"].numpy()
     return images.png_bytes(images.tile(means)) if np.isfinite(means).all() else None
 
 
@@ -211,7 +219,7 @@ def publish(vae, directory, formats=FORMATS, **conditions):
         raise Failure(f"Nothing has been exported to {directory}. {error}") from error
     except OSError as error:
         raise Failure(f"{directory} can't be written: {error}.") from error
-    print(report(publication, vae.event_shape))
+    print(report(publication, vae.event_shape, vae.condition))
     return publication
 
 
@@ -230,9 +238,9 @@ def _make_parser():
     )
     parser.add_argument(
         "--input",
-        choices=("float32", "uint8"),
-        help="uint8 adds signatures for images of bytes, encode_image and decode_image, to "
-        "saved_model (default: float32 alone)",
+        choices=("float32", "uint8", "png"),
+        help="uint8 and png add signatures for images, encode_image and decode_image, to "
+        "saved_model: as arrays, or as PNG files (default: float32 alone)",
     )
     add_conditions(parser)
     return parser
@@ -243,12 +251,13 @@ def _listing():
     return "formats:\n" + "\n".join(f"  {member}\n      {member.summary}" for member in formats)
 
 
-def report(publication, event_shape):
+def report(publication, event_shape, condition=None):
     """Returns what to tell the user: what there is now, how large, and how to try it.
 
     Args:
         publication: A `Publication`.
         event_shape: Shape of the model's examples: what is no image is written as an array.
+        condition: The `Condition` of the model, or None.
     """
     from tfvae.figures import grids
 
@@ -262,9 +271,19 @@ def report(publication, event_shape):
             f"signature agrees with the model in a fresh process.",
             *lines,
             f"Manifest, model card and golden requests: {publication.release}",
-            f"Try it: python -m pipelines.generate {publication.directory} --output samples.{kind}",
+            f"Try it: python -m pipelines.generate {publication.directory}{_given(condition)} "
+            f"--output samples.{kind}",
         ]
     )
+
+
+def _given(condition):
+    """Returns the option that gives a condition to `pipelines.generate`, or nothing."""
+    if condition is None:
+        return ""
+    (value,) = condition.examples(1).tolist()
+    shown = str(value) if not condition.shape else ",".join(f"{number:g}" for number in value)
+    return f" {'--condition' if condition.shape else '--label'} {shown}"
 
 
 def _size(path):

@@ -59,13 +59,32 @@ def find(exported, part, format_name=None, version=None):
     return found[name][version], name
 
 
-def open_part(path, format_name, endpoints):
+class Quiet:
+    """A program whose runs keep what C++ libraries say off the terminal.
+
+    Args:
+        program: A `Program` of a runtime.
+    """
+
+    def __init__(self, program):
+        self._program = program
+        self.inputs, self.signatures = program.inputs, program.signatures
+
+    def run(self, signature, inputs):
+        """Calls a signature."""
+        with cli.quiet_stderr():  # LiteRT says there which delegate it takes
+            return self._program.run(signature, inputs)
+
+
+def open_part(path, format_name, endpoints, *, quiet=True):
     """Opens a part to run it.
 
     Args:
         path: Path of the part.
         format_name: Name of its format.
         endpoints: Names of the signature that it will be asked for: formats have their own.
+        quiet: Whether to keep what C++ libraries say off the terminal. That is the whole
+            process's: where others of its threads write too, they may.
 
     Returns:
         A `Program` of the format's runtime, and the name of the signature that it has.
@@ -74,7 +93,7 @@ def open_part(path, format_name, endpoints):
         Failure: If it is damaged.
         UsageError: If it lacks the signature.
     """
-    if published.needs_tensorflow(format_name):
+    if quiet and published.needs_tensorflow(format_name):
         cli.load_tensorflow(probability=False)  # quietly, before a runtime does
     try:
         program = published.open_part(path, format_name)
@@ -82,7 +101,7 @@ def open_part(path, format_name, endpoints):
         raise Failure(str(error)) from error
     for endpoint in endpoints:
         if endpoint in program.signatures:
-            return program, endpoint
+            return Quiet(program) if quiet else program, endpoint
     raise UsageError(
         f"This program calls the signature {' or '.join(f'`{e}`' for e in endpoints)}. {path} has "
         f"{', '.join(program.signatures) or 'none'}. Give the other part."

@@ -4,12 +4,11 @@ import pathlib
 
 import numpy as np
 
-from pipelines import bulk, cli, exports, outputs
+from pipelines import bulk, cli, exports, outputs, parts, steps
 from pipelines.cli import UsageError
+from pipelines.steps import CHUNK, generate
 from tfvae.figures import images
 
-_CHUNK = 256  # examples a call: large enough to be quick, small enough for any decoder
-_ENDPOINT = "generate"
 _PICTURE = ".png"
 _MOST_PIXELS = 2**26  # of a picture: programs that show one warn of larger ones, from 89 million on
 
@@ -18,7 +17,8 @@ Draw new examples from an exported decoder, without the model and the project th
 
 EXPORTED is the directory of an export, or a decoder's .tflite file. A LiteRT decoder needs no
 TensorFlow and answers in under a second. Each format draws its own noise from the seed, so the
-same seed gives other examples in another format.
+same seed gives other examples in another format. With --runner, many processes draw the same
+examples as one.
 """
 
 
@@ -29,30 +29,69 @@ def main(argv):
         argv: List of arguments.
     """
     given = _make_parser().parse_args(argv)
-    output = outputs.check(given.output, (_PICTURE, *bulk.SUFFIXES), given.overwrite)
+    parts.check(given)
+    suffixes = bulk.SUFFIXES if given.runner else (_PICTURE, *bulk.SUFFIXES)
+    output = outputs.check(given.output, suffixes, given.overwrite, parts=bool(given.runner))
     bulk.check_suffix(output)
     path, format_name = exports.find(given.exported, "decoder", _format(given), given.version)
-    program, _ = exports.open_part(path, format_name, (_ENDPOINT,))
-    if output.suffix.lower() == _PICTURE:
-        examples = generate(program, path, given.num, given.seed, given.what)
+    program, _ = exports.open_part(path, format_name, steps.GENERATE)
+    known = _condition(given, program, path)
+    if given.runner:
+        # What it lacks, it says here.
+        next(generate(program, path, 1, given.seed, given.what, condition=known))
+        step = steps.Draw(str(path.resolve()), format_name, given.seed, given.what, known)
+        table = parts.cut(output, given.num, given.num_parts)
+        parts.run(step, table, _request(path, given), given)
+    elif output.suffix.lower() == _PICTURE:
+        examples = generate(program, path, given.num, given.seed, given.what, condition=known)
         _write_png(examples, output, given.num)
     else:
-        _write_table(program, path, output, given)
+        _write_table(program, path, output, given, known)
     print(f"{output}: {given.num} examples, {given.what} of {path}")
 
 
-def _write_table(program, path, output, given):
-    """Writes examples as a table, going on with one that was stopped."""
-    request = {
+def _request(path, given):
+    """Returns what is being made: rows of another request are of no use."""
+    return {
         "part": str(path.resolve()),
         "changed": path.stat().st_mtime_ns,
         "num": given.num,
         "seed": given.seed,
         "what": given.what,
+        **{k: v for k, v in vars(given).items() if k in ("label", "condition") and v is not None},
     }
-    table = bulk.Table(output, request, given.num)
-    table.num_done = start = table.num_done // _CHUNK * _CHUNK
-    examples = generate(program, path, given.num, given.seed, given.what, start)
+
+
+def _condition(given, program, path):
+    """Returns the condition that the command gives, of the kind that the decoder takes, or None."""
+    shape = program.inputs(*steps.GENERATE).get("condition")
+    options = {"--label": given.label, "--condition": given.condition}
+    wanted = None if shape is None else "--label" if len(shape) == 1 else "--condition"
+    for option, value in options.items():
+        if value is not None and option != wanted:
+            takes = "no condition: leave it out" if wanted is None else f"`{wanted}` instead"
+            raise UsageError(f"`{option}` is not for {path}, which takes {takes}.")
+    if wanted is None or (len(shape) == 1 and given.label is not None):
+        return given.label
+    if options[wanted] is None:
+        example = "3" if len(shape) == 1 else ",".join(["0.5"] * shape[1])
+        raise UsageError(
+            f"{path} is of a conditional model. Say what to draw, as in `{wanted} {example}`; its "
+            f"model card has the values."
+        )
+    if len(given.condition) != shape[1]:
+        raise UsageError(
+            f"`--condition` of {path} is {shape[1]} numbers with commas between. Received "
+            f"{len(given.condition)}."
+        )
+    return tuple(given.condition)
+
+
+def _write_table(program, path, output, given, known):
+    """Writes examples as a table, going on with one that was stopped."""
+    table = bulk.Table(output, _request(path, given), given.num)
+    table.num_done = start = table.num_done // CHUNK * CHUNK
+    examples = generate(program, path, given.num, given.seed, given.what, start, known)
     columns = ({given.what: chunk} for chunk in examples)
     try:
         table.write(cli.tracked(columns, "generating", given.num, start))
@@ -61,54 +100,6 @@ def _write_table(program, path, output, given):
             f"Interrupted after {table.num_done:,} of {given.num:,} examples. The same command "
             f"goes on."
         ) from None
-
-
-def generate(program, path, num, seed, what="mean", start=0):
-    """Yields new examples in chunks `[chunk, *event_shape]`.
-
-    Args:
-        program: An opened decoder.
-        path: Where it lies, for messages.
-        num: Number of examples.
-        seed: Int; example i depends on it and on i, not on `num`.
-        what: "mean" for the mean of p(x|z), "x" for a draw from it.
-        start: The first example, a multiple of the chunk: those before it are left out.
-
-    Raises:
-        UsageError: If the file does not give `what`.
-    """
-    inputs = program.inputs(_ENDPOINT)
-    # Each input draws from one stream, row after row: the chunks are those of one long draw.
-    streams = {name: np.random.Generator(np.random.Philox(_key(name, seed))) for name in inputs}
-    for first in range(0, num, _CHUNK):
-        size = min(_CHUNK, num - first)
-        rows = {
-            name: _noise(name, (size, *shape[1:]), streams[name]) for name, shape in inputs.items()
-        }
-        if first < start:  # its noise has been drawn all the same
-            continue
-        with cli.quiet_stderr():  # LiteRT says there which delegate it takes
-            answer = program.run(_ENDPOINT, rows)
-        if what not in answer:
-            raise UsageError(
-                f"`--what {what}` is not among the outputs of {path}: {', '.join(answer)}. A "
-                f"draw of x takes random numbers: add `--format saved_model`."
-            )
-        yield answer[what]
-
-
-def _key(name, seed):
-    """Returns the key of an input's stream: `u` has another one than `eps` beside it."""
-    return [seed, 1] if name == "u" else seed
-
-
-def _noise(name, shape, rng):
-    """Returns what an input draws from: seeds for rows, uniforms or standard normals."""
-    if name == "seed":
-        return rng.integers(-(2**31), 2**31, shape, dtype=np.int32)
-    if name == "u":
-        return rng.random(shape, dtype=np.float32)
-    return rng.standard_normal(shape, dtype=np.float32)
 
 
 def _format(given):
@@ -131,13 +122,36 @@ def _make_parser():
     )
     parser.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
     parser.add_argument(
+        "--label",
+        type=cli.non_negative_int,
+        metavar="N",
+        help="class to draw",
+    )
+    parser.add_argument(
+        "--condition",
+        type=_numbers,
+        metavar="A,B,...",
+        help="what is known of the examples, of a model of such numbers",
+    )
+    parser.add_argument(
         "--what",
         choices=("mean", "x"),
         default="mean",
         help="the mean of p(x|z), or a draw from it, for which saved_model is needed (mean)",
     )
     exports.add_choice(parser)
+    parts.add_options(parser)
     return parser
+
+
+def _numbers(text):
+    """Reads numbers with commas between, for argparse."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise cli.argparse.ArgumentTypeError(
+            f"expected numbers with commas between, received {text!r}"
+        ) from None
 
 
 def _write_png(chunks, path, num):

@@ -11,13 +11,15 @@ from pipelines import cli
 from pipelines.cli import Failure, UsageError
 
 
-def check(name, suffixes, overwrite):
+def check(name, suffixes, overwrite, option="--output", *, parts=False):
     """Refuses a file that can't be written, before the work that would end there.
 
     Args:
-        name: What `--output` gives.
+        name: What the option gives.
         suffixes: The endings that the program writes, each with its dot; the first is proposed.
         overwrite: Whether a file that is there may be replaced.
+        option: Name of the option.
+        parts: Whether it will be a folder of parts instead, `part-*` with the same ending.
 
     Returns:
         `pathlib.Path` of the file.
@@ -26,22 +28,27 @@ def check(name, suffixes, overwrite):
         UsageError: If it has another ending, is there already, or can't be written.
     """
     path = pathlib.Path(name)
-    if path.is_dir():
+    if path.is_dir() and not (parts and _is_of_parts(path)):
         raise UsageError(
-            f"`--output` names a file. {path} is a directory. Write "
-            f"`--output {path / f'picture{suffixes[0]}'}`."
+            f"`{option}` names a file. {path} is a directory. Write "
+            f"`{option} {path / f'picture{suffixes[0]}'}`."
         )
     if path.suffix.lower() not in suffixes:
         raise UsageError(
-            f"`--output` names a {' or a '.join(suffixes)} file. Received {name}. Write "
-            f"`--output {path.with_suffix(suffixes[0])}`."
+            f"`{option}` names a {' or a '.join(suffixes)} file. Received {name}. Write "
+            f"`{option} {path.with_suffix(suffixes[0])}`."
         )
     if path.exists() and not overwrite:
         raise UsageError(
-            f"`--output` names {path}, which exists. Choose another name, or add `--overwrite`."
+            f"`{option}` names {path}, which exists. Choose another name, or add `--overwrite`."
         )
-    check_place(path, "--output")
+    check_place(path, option)
     return path
+
+
+def _is_of_parts(path):
+    """Says whether a path is a folder with parts and nothing else."""
+    return path.is_dir() and all(p.match(f"part-*{path.suffix}") for p in path.iterdir())
 
 
 def check_place(path, option):
@@ -60,11 +67,12 @@ def check_place(path, option):
 
 
 @contextlib.contextmanager
-def writing(path):
+def writing(path, option="--output"):
     """Makes the folder of a file that the block writes, and turns its errors into a message.
 
     Args:
         path: `pathlib.Path` of the file.
+        option: Name of the option that gave it.
 
     Raises:
         Failure: If the folder or the file can't be written.
@@ -75,5 +83,5 @@ def writing(path):
     except OSError as error:
         raise Failure(
             f"{path} can't be written: {error.strerror or error}. Choose another place with "
-            f"`--output`."
+            f"`{option}`."
         ) from error

@@ -45,10 +45,28 @@ class Run:
 
     def dataset(self):
         """Returns the `Dataset` it was trained on."""
-        from tfvae.datasets.base import Dataset
-
         with usage():
-            return components.build(Dataset, self.options["dataset"])
+            return dataset_of(self.options)
+
+
+def dataset_of(options):
+    """Returns the data set of a run, with the conditions of its examples if it has one.
+
+    Args:
+        options: The resolved options by name.
+
+    Raises:
+        ValueError: If the data set lacks what the condition is made of.
+    """
+    from tfvae.conditions.base import Condition
+    from tfvae.datasets.base import Dataset
+    from tfvae.datasets.conditioned import Conditioned
+
+    dataset = components.build(Dataset, options["dataset"])
+    condition = options.get("condition")
+    if condition is None:
+        return dataset
+    return Conditioned(dataset, components.build(Condition, condition))
 
 
 def open_run(directory):

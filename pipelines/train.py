@@ -13,7 +13,7 @@ from pipelines import cli, commands
 from pipelines.cli import Failure, UsageError, usage
 from pipelines.export import check_directory, gates_of, provenance_of, publish
 from pipelines.plot import FOLDER
-from pipelines.runs import MODEL, OPTIONS
+from pipelines.runs import MODEL, OPTIONS, dataset_of
 from tfvae import components
 from tfvae.training import cluster
 
@@ -40,13 +40,13 @@ def main(argv):
     name = components.read(options["dataset"]).name
     run = pathlib.Path(given.run) if given.run else None
     export = pathlib.Path(options["export"]) if options["export"] else None
-    writes = _is_chief(options["strategy"])
+    writes = _is_chief(options["strategy"], run)
     if writes:
         _check_places(run, export, given.resume)
     cli.load_tensorflow()
     dataset, vae = _build(options)
     if not writes:
-        _train_along(vae, dataset, run or pathlib.Path("runs", name), options)
+        _train_along(vae, dataset, run, options)
         return
     run = _claim(run, name, given.resume)
     _write_options(run, options)
@@ -81,24 +81,29 @@ def _is_empty(directory):
     return directory.is_dir() and not any(directory.iterdir())
 
 
-def _is_chief(strategy):
+def _is_chief(strategy, run):
     """Says whether this process writes the results: of several that train together one does."""
     if strategy not in ("auto", "multi_worker"):
         return True
     with usage():
-        return cluster.read().is_chief
+        found = cluster.read()
+    if found.num_workers > 1 and run is None:
+        raise UsageError(
+            f"The {found.num_workers} processes of {found.source} train one run, which each has to "
+            f"know. Add the same `--run DIR` to all, a folder that all can read."
+        )
+    return found.is_chief
 
 
 def _build(options):
     """Returns the data set and the model, checked against each other."""
-    from tfvae import noise
-    from tfvae.datasets.base import Dataset
+    from tfvae import batches, noise
     from tfvae.training import feeding, strategies
     from tfvae.training.loop import check_schedule
 
     with usage():
         strategy = strategies.make(options["strategy"])  # before anything runs on TensorFlow
-        dataset = components.build(Dataset, options["dataset"])
+        dataset = dataset_of(options)
         feed = feeding.make(dataset, options["batch_size"], options["seed"], strategy)
         with strategies.scope_of(strategy):
             vae = tfvae.VAE(
@@ -109,12 +114,14 @@ def _build(options):
                 dtype=options["precision"],
                 transform=dataset.transform,
                 mask_missing=dataset.masks_missing,
+                condition=dataset.condition,
             )
         _check_data(vae.likelihood_layer, dataset, options)
         check_schedule(vae.objective, feed.steps, options["epochs"])
         # What fits in shape may not fit in kind, such as a closed form that isn't known.
-        x = next(iter(dataset.training(options["batch_size"], options["seed"])))
-        vae.terms(x[:2], noise.row_seeds(noise.seed_of(options["seed"]), 2))
+        batch = next(iter(dataset.training(options["batch_size"], options["seed"])))
+        two = batches.each(lambda part: part[:2], batch)
+        vae.terms(two, noise.row_seeds(noise.seed_of(options["seed"]), 2))
     return dataset, vae
 
 
@@ -126,7 +133,7 @@ def _check_data(likelihood, dataset, options):
 
     batch_size = options["batch_size"]
     num = max(1, _CHECKED // (batch_size * math.prod(dataset.event_shape)))
-    batches = dataset.training(batch_size, options["seed"])
+    batches = dataset.unconditioned.training(batch_size, options["seed"])
     some = batches.take(min(num, dataset.steps_per_epoch(batch_size)))
     x = np.concatenate(list(some.as_numpy_iterator()))
     if dataset.masks_missing:
@@ -260,6 +267,8 @@ def _headline(vae, dataset, run, options):
     from tfvae.training import strategies
 
     parts = ", ".join(f"{part} {options[part]}" for part in _PARTS)
+    if vae.condition is not None:
+        parts += f", condition {vae.condition.spec}"
     return [
         f"Training on {options['dataset']}: {dataset.num_examples('train'):,} examples, "
         f"{vae.count_params():,} weights",

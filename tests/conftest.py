@@ -12,7 +12,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _seeds():
-    """The same initial weights on each run: a unit that is dead at the start fails no test by chance."""
+    """The same initial weights on each run: a unit that is dead at first fails none by chance."""
     import keras
 
     keras.utils.set_random_seed(0)

@@ -8,6 +8,7 @@ References:
     [2] predict.proto, get_model_status.proto and get_model_metadata.proto of the API package
 """
 
+import base64
 import concurrent.futures
 import contextlib
 import http.server
@@ -109,12 +110,34 @@ class Models:
             )
         try:
             arrays = {
-                name: np.asarray(value, tf.dtypes.as_dtype(definition.inputs[name].dtype).name)
+                name: np.asarray(_unpacked(value), _numpy_type(definition.inputs[name]))
                 for name, value in inputs.items()
             }
             return program.run(signature, arrays)
         except (ValueError, TypeError, tf.errors.OpError) as error:
             raise RequestError(str(error)) from error
+
+
+def _numpy_type(info):
+    return tf.dtypes.as_dtype(info.dtype).as_numpy_dtype
+
+
+def _unpacked(value):
+    """Returns what JSON holds with the bytes that it holds in base64 [1]."""
+    if isinstance(value, list):
+        return [_unpacked(item) for item in value]
+    if isinstance(value, dict) and set(value) == {"b64"}:
+        return base64.b64decode(value["b64"], validate=True)
+    return value
+
+
+def _packed(name, array):
+    """Returns an array for JSON: bytes in base64, where the name of the output says so [1]."""
+    if array.dtype.kind != "S":
+        return array.tolist()
+    if not name.endswith("_bytes"):
+        raise RequestError("JSON holds no bytes: the name of the output does not end in _bytes")
+    return [{"b64": base64.b64encode(content).decode()} for content in array]
 
 
 def _columns(body):
@@ -136,12 +159,13 @@ def _columns(body):
 
 def _answer(outputs, in_rows):
     """Returns the body of an answer; a single output goes without its name [1]."""
-    if len(outputs) == 1:
-        (array,) = outputs.values()
-        return {"predictions" if in_rows else "outputs": array.tolist()}
+    plain = {name: _packed(name, array) for name, array in outputs.items()}
+    if len(plain) == 1:
+        (values,) = plain.values()
+        return {"predictions" if in_rows else "outputs": values}
     if not in_rows:
-        return {"outputs": {name: array.tolist() for name, array in outputs.items()}}
-    columns = [array.tolist() for array in outputs.values()]
+        return {"outputs": plain}
+    columns = plain.values()
     return {"predictions": [dict(zip(outputs, r, strict=True)) for r in zip(*columns, strict=True)]}
 
 

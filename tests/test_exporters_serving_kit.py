@@ -141,7 +141,13 @@ def test_files_that_were_changed_are_kept(tmp_path):
     assert {"compose.yaml", "kserve/encoder.yaml", "requests/decoder-generate.json"} <= names
     (tmp_path / "serving" / "compose.yaml").write_text("mine")
     (tmp_path / "serving" / "batching.config").unlink()
+    request = tmp_path / "serving" / "requests" / "decoder-generate.json"
+    request.write_text("of a model with other inputs")
     publish(tmp_path, 2)
+    assert json.loads(request.read_text())["signature_name"] == "generate"
+    commands = (tmp_path / "serving" / "requests" / "README.md").read_text()
+    assert "Requests to version 2" in commands
+    assert "models/decoder:predict -d @decoder-generate.json" in commands
     assert (tmp_path / "serving" / "compose.yaml").read_text() == "mine"
     assert (tmp_path / "serving" / "batching.config").is_file()
 

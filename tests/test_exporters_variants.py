@@ -1,10 +1,9 @@
 """Variants of LiteRT files: smaller, measured, and running where nothing else is installed."""
 
-import importlib.metadata
 import json
 import subprocess
-import sys
 
+import environments
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -12,8 +11,9 @@ from ai_edge_litert.interpreter import Interpreter
 from scipy import stats
 
 import tfvae
-from tfvae.exporters import manifest, variants
-from tfvae.exporters.base import ExportError
+from tfvae.exporters import endpoints, manifest, variant_signatures, variants
+from tfvae.exporters.base import Endpoint, ExportError
+from tfvae.exporters.fresh import Fresh
 from tfvae.exporters.litert import VARIANTS, LiteRT
 from tfvae.exporters.manifest import Provenance
 
@@ -123,6 +123,27 @@ def test_each_file_says_what_it_is(vae, published, part):
         assert told["ranges"]["x"] == vae.likelihood_layer.support
 
 
+def test_every_signature_of_a_variant_is_run(vae, published, tmp_path):
+    first, second = endpoints.endpoints(vae, "eps")["encoder"]
+    with Fresh() as process:
+        for name, variant, change, message in (
+            ("reparameterize", "batch1", 0.01, r"`reparameterize` .* batch1\): output `z` differs"),
+            (
+                "reparameterize",
+                "float16",
+                np.ones([2, 1, 1]),
+                r"float16\): it lacks the output `z` of",
+            ),
+            ("nothing", "float16", 0, r"`nothing` of the encoder \(litert, float16\) fails"),
+        ):
+            files = {("encoder", variant): path_of(published, "encoder", variant)}
+            other = Endpoint(
+                name, lambda c=change, **x: {"z": second.function(**x)["z"] + c}, second.inputs
+            )
+            with pytest.raises(ExportError, match=message):
+                variant_signatures.check(files, {"encoder": (first, other)}, process, tmp_path)
+
+
 def test_the_version_is_written_into_the_room_for_it(tmp_path):
     path = tmp_path / "a.tflite"
     path.write_bytes(b'before {"version":          0, "name": "x"} after')
@@ -155,22 +176,8 @@ def test_variants_need_data_and_a_known_name(vae, tmp_path):
 
 
 def test_the_files_run_where_only_numpy_and_litert_are_installed(vae, published, tmp_path):
-    environment = tmp_path / "environment"
-    # Without its own pip, which takes as long to install as the rest: this one's installs into it.
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
-    python = environment / "bin" / "python"
-    pins = [f"{name}=={importlib.metadata.version(name)}" for name in ("numpy", "ai-edge-litert")]
-    quiet = ("--quiet", "--disable-pip-version-check", "--no-compile")
-    installed = subprocess.run(
-        [sys.executable, "-m", "pip", "--python", python, "install", *quiet, *pins],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    unreachable = ("No matching distribution", "Could not find a version", "ConnectionError")
-    if any(words in installed.stderr for words in unreachable):
-        pytest.skip(f"no package index can be reached: {installed.stderr.strip()[-200:]}")
-    assert installed.returncode == 0, installed.stderr
+    pins = environments.pinned("numpy", "ai-edge-litert")
+    python = environments.make(tmp_path / "environment", *pins)
     files = [str(path_of(published, part, "float32")) for part in PARTS]
     output = tmp_path / "answers.npz"
     result = subprocess.run(

@@ -1,14 +1,16 @@
 """What loads and yet can't be served is found before it is published, and named."""
 
 import functools
+import io
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 import tfvae
-from tfvae.exporters import endpoints, flatbuffers, golden, operations
+from tfvae.exporters import comparison, endpoints, flatbuffers, golden, operations
 from tfvae.exporters.base import Endpoint, ExportError, write_saved_model
 from tfvae.exporters.fresh import Fresh
 from tfvae.exporters.litert import LiteRT
@@ -238,8 +240,17 @@ def test_every_allowed_operation_is_one_of_tensorflow():
     assert not [name for name in operations.ALLOWED if name.startswith(("Random", "Stateful"))][1:]
 
 
-def test_images_of_bytes_are_encoded_and_decoded_in_the_graph(vae, tmp_path, bare):
-    exporter = SavedModel(input="uint8")
+def pixels(kind, images):
+    """Returns images of a signature as arrays."""
+    if kind == "uint8":
+        return images
+    shown = [np.asarray(Image.open(io.BytesIO(content))) for content in images]
+    return np.stack(shown)[..., np.newaxis]
+
+
+@pytest.mark.parametrize(("kind", "name"), [("uint8", "image"), ("png", "image_bytes")])
+def test_images_are_encoded_and_decoded_in_the_graph(vae, tmp_path, bare, kind, name):
+    exporter = SavedModel(input=kind)
     wanted = exporter.endpoints(vae, endpoints.endpoints(vae, "seed"))
     paths = {part: tmp_path / part for part in wanted}
     for part, path in paths.items():
@@ -249,21 +260,52 @@ def test_images_of_bytes_are_encoded_and_decoded_in_the_graph(vae, tmp_path, bar
         assert exporter.inspect(path, wanted[part], weights[part], foreign) == []
     weights = endpoints.weights(vae)
     proof = Verification(ByTheCApi(), wanted, paths, weights, lambda runtime: bare, tmp_path)
-    answers = {(part, name): (given, outputs) for part, name, given, outputs in proof.check()}
+    checked = proof.check()
+    answers = {(part, name): (given, outputs) for part, name, given, outputs in checked}
     given, outputs = answers["encoder", "encode_image"]
-    assert given["image"].dtype == np.uint8
+    images = pixels(kind, given[name])
+    assert (images.dtype, images.shape[1:]) == (np.uint8, (5, 4, 1))
     # The likelihood is a Bernoulli: the model has seen 0 and 1 alone.
-    posterior = vae.posterior(np.round(given["image"] / 255).astype(np.float32))
+    posterior = vae.posterior(np.round(images / 255).astype(np.float32))
     np.testing.assert_allclose(outputs["mean"], posterior.mean(), rtol=1e-5, atol=1e-6)
     given, outputs = answers["decoder", "decode_image"]
     levels = np.round(255 * vae.likelihood(given["z"]).mean())
-    assert outputs["image"].dtype == np.uint8
-    assert np.max(np.abs(outputs["image"] - levels)) <= 1
+    images = pixels(kind, outputs[name])
+    assert images.dtype == np.uint8
+    assert np.max(np.abs(images - levels)) <= 1
+    requests = [golden.Request("saved_model", *answer) for answer in checked]
+    (tmp_path / "golden.json").write_text(golden.text(1, requests))
+    for request in golden.read(tmp_path / "golden.json"):
+        for arrays in (request.inputs, request.outputs):
+            kept = answers[request.part, request.signature][arrays is request.outputs]
+            assert all(np.array_equal(array, kept[key]) for key, array in arrays.items())
 
 
-def test_images_of_bytes_need_images():
+def test_pixels_of_files_are_compared_however_they_are_packed():
+    rng, packed = np.random.default_rng(0), {}
+    levels = rng.integers(0, 256, (2, 5, 4), np.uint8)
+    for level in (0, 9):
+        files = [io.BytesIO() for _ in levels]
+        for file, image in zip(files, levels, strict=True):
+            Image.fromarray(image).save(file, "PNG", compress_level=level)
+        packed[level] = np.array([file.getvalue() for file in files])
+    assert not np.array_equal(packed[0], packed[9])
+    assert comparison.compare(packed[0], packed[9]) is None
+    assert "of 40 elements, by at most" in comparison.compare(packed[0], packed[0][::-1])
+    assert "instead of" in comparison.compare(packed[0], np.array([b"no", b"file"]))
+    assert "instead of" in comparison.compare(packed[0], levels)
+
+
+def test_strings_that_rest_would_not_know_as_bytes_are_named(vae, tmp_path):
+    listed = encoder(vae, lambda x: {"text": tf.io.encode_png(tf.cast(x, tf.uint8))})
+    write_saved_model(listed[:1], tmp_path / "encoder")
+    with pytest.raises(ExportError, match="output `text` of signature `serving_default` is string"):
+        verify(vae, tmp_path / "encoder", SavedModel(), listed)
+
+
+def test_images_need_images():
     flat = tfvae.VAE((4,), 2, network="mlp(hidden=(3,))", likelihood="normal")
-    with pytest.raises(ExportError, match=r"Export without `--input uint8`"):
-        SavedModel(input="uint8").endpoints(flat, endpoints.endpoints(flat, "seed"))
-    with pytest.raises(ValueError, match="`input` of `saved_model` is 'float32' or 'uint8'"):
+    with pytest.raises(ExportError, match=r"Export without `--input png`"):
+        SavedModel(input="png").endpoints(flat, endpoints.endpoints(flat, "seed"))
+    with pytest.raises(ValueError, match="`input` of `saved_model` is 'float32', 'uint8' or 'png'"):
         SavedModel(input="int4")

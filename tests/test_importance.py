@@ -81,19 +81,73 @@ def test_chunks_do_not_change_the_estimate(linear_gaussian, off, monkeypatch, ro
     whole = importance.log_likelihood(off, x, seeds_for(x), 5)
     chunks = []
 
-    def log_sum_weights(*arguments):
+    def add_weights(*arguments):
         begin, num, chunk = map(int, arguments[-3:])
         chunks.extend(range(begin + i * chunk, begin + (i + 1) * chunk) for i in range(num))
         return python(*arguments)
 
-    python = importance._log_sum_weights.python_function  # without XLA
-    monkeypatch.setattr(importance, "_log_sum_weights", log_sum_weights)
+    python = importance._add_weights.python_function  # without XLA
+    monkeypatch.setattr(importance, "_add_weights", add_weights)
     monkeypatch.setattr(importance, "_ROWS", rows)
     estimate = importance.log_likelihood(off, x, seeds_for(x), 5)
     assert [index for chunk in chunks for index in chunk] == list(range(5))
     assert max(map(len, chunks)) == max(1, min(5, rows // 5))
     # The same five weights, added up in another order.
     np.testing.assert_allclose(estimate, whole, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("num_samples", [1, 7, 12])
+def test_the_decoder_sees_exactly_k_codes_of_each_example(
+    linear_gaussian, off, monkeypatch, num_samples
+):
+    x = linear_gaussian.x
+    seen, told = [], []
+    decode = type(off).decode
+
+    def counting(model, z):
+        seen.append(np.reshape(z, [-1, 2]))
+        return decode(model, z)
+
+    monkeypatch.setattr(type(off), "decode", counting)
+    monkeypatch.setattr(importance, "_add_weights", importance._add_weights.python_function)
+    monkeypatch.setattr(importance, "_ROWS", 3 * len(x))  # chunks of three samples and a rest
+    monkeypatch.setattr(importance, "_CALL_ROWS", 6 * len(x))
+    importance.log_likelihood(off, x, seeds_for(x), num_samples, told.append)
+    codes = np.concatenate(seen)
+    assert len(codes) == num_samples * len(x) == sum(told)
+    assert len(np.unique(codes, axis=0)) == len(codes)  # no code counts twice
+
+
+def test_an_example_has_the_same_estimate_in_a_batch_of_any_size(linear_gaussian, off, monkeypatch):
+    monkeypatch.setattr(importance, "_add_weights", importance._add_weights.python_function)
+    x, seeds = linear_gaussian.x, seeds_for(linear_gaussian.x)
+    whole = importance.log_likelihood(off, x, seeds, 300)
+    parts = [importance.log_likelihood(off, x[i : i + 2], seeds[i : i + 2], 300) for i in (0, 2)]
+    np.testing.assert_allclose(np.concatenate(parts), whole[:4], rtol=1e-5, atol=1e-5)
+
+
+def relative_variance(model, shift, widen):
+    """Var(w / p(x)) of Gaussian weights, in closed form: the chi-squared divergence of p from q."""
+    distance = shift / np.sqrt(model.posterior_variance)
+    c = np.exp(widen)  # variance of q over that of p
+    terms = c**0.5 / np.sqrt(2 - 1 / c) * np.exp(distance**2 / (2 * c - 1))
+    return np.prod(terms) - 1
+
+
+@pytest.mark.parametrize("num_samples", [16, 64])
+def test_the_bias_falls_as_the_variance_of_a_weight_over_2_k(linear_gaussian, off, num_samples):
+    """E[log p(x) - estimate] = Var(w / p(x)) / (2 k) + O(1 / k**2) (Domke and Sheldon)."""
+    runs = 20_000
+    x = np.tile(linear_gaussian.x, (runs, 1))
+    estimate = importance.log_likelihood(off, x, seeds_for(x), num_samples)
+    truth = np.tile(linear_gaussian.log_prob, runs)
+    lack = truth - np.float64(estimate)
+    error = lack.std() / len(lack) ** 0.5
+    expected = relative_variance(linear_gaussian, 0.2, 0.5) / (2 * num_samples)
+    # What is of order 1 / k**2 is a tenth of it at k = 16, by the skewness of the weights.
+    assert lack.mean() == pytest.approx(expected, abs=5 * error + expected * 2 / num_samples)
+    # From below: the mean over the runs never passes the truth, for any example.
+    assert np.all(lack.reshape(runs, -1).mean(axis=0) > -5 * lack.std() / runs**0.5)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,6 +24,7 @@ LEAVES = (
     "tfvae.divergences",
     "tfvae.point_mass",
     "tfvae.draws",
+    "tfvae.batches",
     "tfvae.layered",
     "tfvae.transforms",
     "tfvae.masking",
@@ -32,6 +33,7 @@ LEAVES = (
     "tfvae.evaluation.activity",  # NumPy alone: figures choose the latents they show by it
 )
 MODEL = "tfvae.vae"
+PARTS_OF_MODEL = ("tfvae.engine", "tfvae.joint")
 FAMILIES = tuple(f"tfvae.{family}" for family in components.FAMILIES)
 BASES = tuple(f"{family}.base" for family in FAMILIES)
 MEMBERS = {
@@ -92,7 +94,7 @@ def _allowed_above_the_leaves(module, target):
     if home in FAMILIES:
         return aim == home and target not in MEMBERS
     if module == MODEL:
-        return target in BASES or aim == "tfvae.evaluation" or target == "tfvae.engine"
+        return target in BASES or aim == "tfvae.evaluation" or target in PARTS_OF_MODEL
     return target in BASES or aim in (home, "tfvae.evaluation")
 
 

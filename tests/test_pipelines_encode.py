@@ -106,9 +106,9 @@ def test_a_stopped_run_gives_the_same_file(exported, tmp_path, monkeypatch):
         run(exported, tmp_path / "codes.npz")
     seen = []
 
-    def go_on(program, endpoint, rows, start, output):
+    def go_on(program, endpoint, rows, start, suffix):
         seen.append(start)
-        return chunks(program, endpoint, rows, start, output)
+        return chunks(program, endpoint, rows, start, suffix)
 
     monkeypatch.setattr(encode, "encode", go_on)
     run(exported, tmp_path / "codes.npz")

@@ -167,10 +167,10 @@ def test_example_i_depends_on_the_seed_and_on_i_alone(exported, tmp_path, format
         generate.main([str(exported), "--num", str(num), "--seed", str(seed), *common])
         return np.load(path)
 
-    many = examples(generate._CHUNK + 3, 1)
+    many = examples(generate.CHUNK + 3, 1)
     np.testing.assert_allclose(examples(3, 1), many[:3], rtol=1e-6)
     assert np.abs(examples(4, 2) - many[:4]).max() > 1e-3
-    assert np.abs(many[0] - many[generate._CHUNK]).max() > 1e-3
+    assert np.abs(many[0] - many[generate.CHUNK]).max() > 1e-3
     assert str(tmp_path) in capsys.readouterr().out
 
 
@@ -260,7 +260,7 @@ class Endless:
 
     def run(self, endpoint, rows):
         del endpoint
-        assert all(len(array) <= generate._CHUNK for array in rows.values())
+        assert all(len(array) <= generate.CHUNK for array in rows.values())
         self.num_calls += 1
         assert self.num_calls < 10
         return {"mean": rows["eps"], "seeds": rows["seed"]}
@@ -287,17 +287,24 @@ def test_an_array_that_no_disk_can_hold_is_refused_after_one_chunk(tmp_path):
 
 
 @pytest.mark.parametrize("what", ["mean", "seeds"])
-def test_the_noise_of_chunks_is_that_of_one_draw(tmp_path, what):
-    num = 2 * generate._CHUNK + 3
+def test_the_noise_of_each_chunk_is_a_stream_of_its_own(tmp_path, what):
+    num = 2 * generate.CHUNK + 3
     given = argparse.Namespace(num=num, seed=5, what=what)
     generate._write_table(Endless(), DECODER, tmp_path / "a.npy", given)
-    rng = np.random.Generator(np.random.Philox(5))
-    expected = {
-        "mean": lambda: rng.standard_normal((num, 28, 28), dtype=np.float32),
-        "seeds": lambda: rng.integers(-(2**31), 2**31, (num, 2), dtype=np.int32),
+    draw = {
+        "mean": lambda rng, n: rng.standard_normal((n, 28, 28), dtype=np.float32),
+        "seeds": lambda rng, n: rng.integers(-(2**31), 2**31, (n, 2), dtype=np.int32),
     }
-    np.save(tmp_path / "whole.npy", expected[what]())
+    np.save(tmp_path / "whole.npy", drawn(num, draw[what]))
     assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+
+
+def drawn(num, draw):
+    """Returns the noise of `num` rows: the counter of a chunk's stream begins with its number."""
+    sizes = [min(generate.CHUNK, num - start) for start in range(0, num, generate.CHUNK)]
+    streams = [np.random.Philox(5, counter=[0, 0, 0, chunk]) for chunk in range(len(sizes))]
+    pairs = zip(streams, sizes, strict=True)
+    return np.concatenate([draw(np.random.Generator(stream), n) for stream, n in pairs])
 
 
 class Stopped(Endless):
@@ -310,7 +317,7 @@ class Stopped(Endless):
 
 
 def test_a_stopped_run_goes_on_where_it_was(tmp_path):
-    num = 3 * generate._CHUNK + 3
+    num = 3 * generate.CHUNK + 3
     given = argparse.Namespace(num=num, seed=5, what="mean")
     path = tmp_path / "a.npz"
     with pytest.raises(
@@ -323,9 +330,8 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path):
     rest = Endless()
     generate._write_table(rest, DECODER, path, given)
     assert rest.num_calls == 2
-    rng = np.random.Generator(np.random.Philox(5))
+    expected = drawn(num, lambda rng, n: rng.standard_normal((n, 28, 28), dtype=np.float32))
     with np.load(path) as arrays:
-        expected = rng.standard_normal((num, 28, 28), dtype=np.float32)
         np.testing.assert_array_equal(arrays["mean"], expected)
     assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
 
@@ -334,7 +340,7 @@ def test_rows_that_are_all_there_are_not_made_again(tmp_path, monkeypatch):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    given = argparse.Namespace(num=2 * generate._CHUNK, seed=5, what="mean")
+    given = argparse.Namespace(num=2 * generate.CHUNK, seed=5, what="mean")
     path = tmp_path / "a.npz"
     with monkeypatch.context() as patch:
         patch.setitem(bulk._WRITERS, ".npz", interrupt)
@@ -348,7 +354,7 @@ def test_rows_that_are_all_there_are_not_made_again(tmp_path, monkeypatch):
 
 
 def test_what_another_command_left_is_not_gone_on_with(tmp_path):
-    num = 3 * generate._CHUNK
+    num = 3 * generate.CHUNK
     path = tmp_path / "a.npz"
     given = argparse.Namespace(num=num, seed=5, what="mean")
     with pytest.raises(KeyboardInterrupt):

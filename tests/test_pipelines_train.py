@@ -95,12 +95,11 @@ def test_tensorboard_holds_the_figures_of_the_trained_model(finished):
     assert {"final/manifold", "final/latents", "final/samples"} <= tags
 
 
-def test_a_run_that_has_finished_is_left_as_it_is(finished):
+def test_a_run_that_has_finished_is_left_as_it_is(finished, capsys):
     run, _ = finished
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*.keras")}
-    process = program("train", "--resume", "--run", run, cwd=run.parent)
-    assert process.returncode == 0, process.stderr
-    assert "had finished already" in process.stdout
+    train.main(["--resume", "--run", str(run)])
+    assert "had finished already" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*.keras")} == before
     assert [path.name for path in (run.parent / "exported/mnist/decoder").iterdir()] == ["1"]
 
@@ -139,11 +138,10 @@ def test_metrics_jsonl_is_the_curves_in_text(finished):
     assert records[-1]["train"]["elbo"] > records[0]["train"]["elbo"]
 
 
-def test_the_same_command_gives_the_same_run(finished, tmp_path):
-    run, _ = finished
-    assert program("train", *SMALL, "--epochs", "3", "--no-export", cwd=tmp_path).returncode == 0
-    again = tmp_path / "runs" / "mnist-1"  # the next free directory
-    assert weights(again) == weights(run)
+def test_a_run_without_a_name_takes_the_next_free_one(place):
+    (place / "runs" / "mnist-1").mkdir(parents=True)
+    assert str(train._claim(None, "mnist", resume=False)) == "runs/mnist-2"
+    assert (place / "runs" / "mnist-2").is_dir()
 
 
 def test_a_run_is_its_own_recipe(finished):
@@ -156,7 +154,7 @@ def test_a_run_is_its_own_recipe(finished):
 
 
 def test_a_run_that_goes_on_later_ends_with_the_same_bits(finished, tmp_path):
-    run, _ = finished
+    run, _ = finished  # by another process: the same command gives the same run
     for epochs in (1, 3):  # a new model each time, as in a new process
         options = {**runs.read_options(run), "epochs": epochs}
         dataset, vae = train._build(options)
@@ -370,10 +368,8 @@ def test_a_damaged_model_is_one_message(finished, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(finished[0], run)
     (run / "model.keras").write_bytes((run / "model.keras").read_bytes()[:1000])
-    process = program("evaluate", run, cwd=tmp_path)
-    assert process.returncode == 1
-    assert "can't be loaded" in process.stderr
-    assert "Traceback" not in process.stderr
+    with pytest.raises(cli.Failure, match="can't be loaded"):
+        evaluate.main([str(run)])
 
 
 def test_ctrl_c_while_results_are_written_says_how_to_go_on(tmp_path, monkeypatch):

@@ -1,12 +1,14 @@
 """Schedules and a run: the one fits into the other, and the best epoch is that of the true ELBO."""
 
+import functools
+import json
 import math
 
 import numpy as np
 import pytest
 
 import tfvae
-from pipelines import cli, train
+from pipelines import cli, commands, train
 from tfvae import components
 from tfvae.datasets.base import Dataset
 from tfvae.training import logs, loop, rates
@@ -57,6 +59,7 @@ def test_the_best_epoch_is_that_of_the_true_elbo_and_not_of_the_warmed_up_bound(
 def test_the_best_epoch_of_a_tighter_bound_is_that_of_the_bound(tmp_path):
     data = components.build(Dataset, "mnist(limit=100)")
     vae = tfvae.VAE((28, 28, 1), 2, network="mlp(hidden=(8,))", objective="iwae(num_samples=3)")
+    vae.compile = functools.partial(vae.compile, run_eagerly=True)
     result = loop.train(vae, data, tmp_path, epochs=2, batch_size=50, learning_rate=1e-3)
     records = logs.read_metrics(tmp_path / "metrics.jsonl")
     assert result.best_value == max(-record["validation"]["loss"] for record in records)
@@ -64,20 +67,28 @@ def test_the_best_epoch_of_a_tighter_bound_is_that_of_the_bound(tmp_path):
 
 
 def test_the_learning_rate_falls_to_its_end_at_the_last_step_and_is_in_the_curves(tmp_path):
-    run = tmp_path / "run"
-    train.main([*SMALL, "--learning-rate-schedule", "cosine", "--run", str(run)])
-    found = [record["learning_rate"] for record in logs.read_metrics(run / "metrics.jsonl")]
+    data = components.build(Dataset, "mnist(limit=100)")
+    vae = tfvae.VAE((28, 28, 1), 2, network="mlp(hidden=(8,))")
+    vae.compile = functools.partial(vae.compile, run_eagerly=True)
+    numbers = {"epochs": 3, "batch_size": 50, "learning_rate": 1e-3}
+    loop.train(vae, data, tmp_path, learning_rate_schedule="cosine", **numbers)
+    found = [record["learning_rate"] for record in logs.read_metrics(tmp_path / "metrics.jsonl")]
     wanted = [1e-3 * (1 + math.cos(math.pi * step / 6)) / 2 for step in (2, 4, 6)]
     assert found == pytest.approx(wanted, rel=1e-5, abs=1e-10)
+
+
+def test_more_epochs_would_change_a_rate_that_falls(tmp_path):
+    options = {**commands.DEFAULTS, "learning_rate_schedule": "cosine", "epochs": 3}
+    (tmp_path / "options.json").write_text(json.dumps(options))
     with pytest.raises(cli.UsageError, match="follows from the number of epochs, 3; received 4"):
-        train.main(["--resume", "--run", str(run), "--epochs", "4"])
+        train.main(["--resume", "--run", str(tmp_path), "--epochs", "4"])
 
 
 def test_stages_take_powers_of_three_and_the_rate_falls_to_a_tenth():
-    rate = rates.make("stages", 1.0, 3280)
-    values, counts = np.unique([float(rate(step)) for step in range(3280)], return_counts=True)
-    assert counts[::-1].tolist() == [3**i for i in range(8)]
-    np.testing.assert_allclose(values[::-1], 10 ** (-np.arange(8) / 7), rtol=1e-6)
+    ends, values = rates.stages(1.0, 3280)
+    # A value holds up to and including its end.
+    assert np.diff([-1, *ends, 3279]).tolist() == [3**i for i in range(8)]
+    np.testing.assert_allclose(values, 10 ** (-np.arange(8) / 7))
 
 
 def test_an_objective_that_does_not_fit_the_parts_is_refused_before_training(tmp_path):

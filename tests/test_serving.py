@@ -44,7 +44,7 @@ def exported(tmp_path_factory):
     rng = np.random.default_rng(0)
     for network in (vae.encoder, vae.decoder):
         network.set_weights([rng.normal(0, 0.3, w.shape) for w in network.get_weights()])
-    tfvae.export(vae, root, formats="saved_model")
+    tfvae.export(vae, root, formats="saved_model(input='png')")
     for part in ("encoder", "decoder"):
         shutil.copytree(root / part / "1", root / part / "2")
     serving_kit.write(root, 2, ("encoder", "decoder"), [])
@@ -123,6 +123,8 @@ def assert_golden(root, client):
         ("decoder", "serving_default"): client.decode,
         ("decoder", "sample"): lambda z, seed: {"x": client.sample(seed, z=z)},
         ("decoder", "generate"): client.generate,
+        ("encoder", "encode_image"): lambda image_bytes: client.encode_image(image_bytes.tolist()),
+        ("decoder", "decode_image"): lambda z: {"image_bytes": client.decode_image(z)},
     }
     assert calls.keys() == known.keys()
     for key, call in calls.items():
@@ -158,7 +160,7 @@ def test_states_and_signatures_are_told(url):
     assert client.states("decoder") == {1: "AVAILABLE", 2: "AVAILABLE"}
     told = client.signatures("decoder")
     assert told["generate"] == {"inputs": ["seed"], "outputs": ["mean", "x", "z"]}
-    assert told.keys() == {"generate", "sample", "serving_default"}
+    assert told.keys() == {"generate", "sample", "serving_default", "decode_image"}
 
 
 def test_a_request_that_is_wrong_is_refused_once_in_the_words_of_the_server(stand_in, url):
@@ -170,6 +172,21 @@ def test_a_request_that_is_wrong_is_refused_once_in_the_words_of_the_server(stan
     with pytest.raises(ServingError, match="does not match signature"):
         Client(url).predict("encoder", "sample", {"x": np.zeros([1, 3, 2, 1], np.float32)})
     assert stand_in.num_requests == before + 3
+
+
+def test_a_picture_in_colour_is_encoded_as_its_grey(url):
+    shades = [np.full((3, 2, channels), 120, np.uint8) for channels in (1, 3)]
+    files = [tf.io.encode_png(shade).numpy() for shade in shades]
+    grey, colour = Client(url).encode_image(files)["mean"]
+    np.testing.assert_allclose(colour, grey, rtol=1e-5)
+
+
+def test_a_picture_that_does_not_fit_is_refused_in_the_words_of_the_server(url):
+    large = tf.io.encode_png(np.zeros((4, 2, 1), np.uint8)).numpy()
+    with pytest.raises(ServingError, match=r"not compatible with expected shape \[3,2,1\]"):
+        Client(url).encode_image([large])
+    with pytest.raises(ServingError, match=r"(?i)unknown image"):
+        Client(url).encode_image([b"no picture"])
 
 
 def test_a_server_that_is_not_ready_is_asked_again(stand_in, url):
@@ -262,8 +279,8 @@ def test_errors_are_json(stand_in):
 def test_a_deployment_that_answers_as_the_model_passes(exported, url, capsys):
     check_serving.main([str(exported), "--url", url, "--num", "2"])
     out = capsys.readouterr().out
-    assert out.count("agrees") == 5
-    assert f"{url} serves version 1: 5 signatures answer as the model." in out
+    assert out.count("agrees") == 7
+    assert f"{url} serves version 1: 7 signatures answer as the model." in out
     path = exported / "releases" / "1" / "golden.json"
     check_serving.main([str(path), "--url", url, "--num", "1", "--label", "stable"])
 
@@ -279,8 +296,11 @@ def test_a_deployment_that_answers_otherwise_fails(exported, stand_in, tmp_path)
     message = (
         r"`generate` of the decoder: output `z` differs in 1 of 4 elements, by at most 0\.01.*"
     )
-    with pytest.raises(Failure, match=f"{message} 1 of 5 signatures are wrong"):
-        check_serving.main([str(path), "--url", stand_in.rest_url, "--num", "1"])
+    common = [str(path), "--url", stand_in.rest_url, "--num", "1"]
+    with pytest.raises(Failure, match=rf"{message} 1 of 7 signatures are wrong\.$"):
+        check_serving.main(common)
+    with pytest.raises(Failure, match=r"are wrong\. Does the label `canary` name version 1\?"):
+        check_serving.main([*common, "--label", "canary"])
 
 
 def test_a_version_that_is_not_served_fails(exported, stand_in, tmp_path):
@@ -318,4 +338,4 @@ def test_a_check_by_rest_takes_no_tensorflow(exported, stand_in):
         check=False,
     )
     assert (result.returncode, result.stderr) == (0, "")
-    assert "5 signatures answer as the model" in result.stdout
+    assert "7 signatures answer as the model" in result.stdout

@@ -6,14 +6,18 @@ import pathlib
 import socket
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import tfvae
+from pipelines import cli, train
 from tfvae import components
+from tfvae.conditions.label import Label
 from tfvae.datasets.base import Dataset
+from tfvae.datasets.conditioned import Conditioned
 from tfvae.training import cluster, feeding, logs, strategies
 
 PROGRAM = """
@@ -129,6 +133,15 @@ def test_the_shares_of_a_batch_make_up_the_batch():
     np.testing.assert_array_equal(shares, batches)
 
 
+def test_the_shares_of_a_batch_keep_their_conditions():
+    data = Conditioned(components.build(Dataset, "mnist(limit=50)"), Label())
+    first, second = (feeding.make(data, 20, 0, TwoReplicas(i)).training(0, 1) for i in range(2))
+    x, labels = next(iter(data.blocks(20, 1, 0, start_step=1)))
+    (x0, labels0), (x1, labels1) = (next(iter(shares)) for shares in (first, second))
+    np.testing.assert_array_equal(np.concatenate([x0, x1]), x[0])
+    np.testing.assert_array_equal(np.concatenate([labels0, labels1]), labels[0])
+
+
 def test_a_batch_that_devices_cannot_share_is_refused():
     data = components.build(Dataset, "mnist(limit=50)")
     with pytest.raises(ValueError, match=r"batch_size=15\. Choose a multiple of 2, such as 14"):
@@ -199,6 +212,21 @@ def test_what_devices_do_not_share_alike_is_refused(monkeypatch):
 def test_a_machine_with_one_device_needs_no_strategy(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     assert [strategies.make(name) for name in ("auto", "single", "mirrored")] == [None] * 3
+
+
+def test_processes_that_train_together_are_told_their_run(monkeypatch, place):
+    monkeypatch.setenv("TF_CONFIG", tf_config(0, [1, 2]))
+    with pytest.raises(cli.UsageError, match="The 2 processes of TF_CONFIG train one run"):
+        train.main([])
+    assert not list(place.iterdir())
+
+
+def test_processes_with_other_data_do_not_train_together(monkeypatch):
+    digest = zlib.crc32(b"mine") % 2**16
+    sums = iter([14.0, 2.0, digest + 1.0, 2.0])  # of steps, of processes, of digests, of processes
+    monkeypatch.setattr(strategies, "total", lambda model, number: next(sums))
+    with pytest.raises(cluster.ClusterError, match="has another fingerprint than"):
+        strategies.check_agreement(None, 7, "mine")
 
 
 def test_pipelines_train_refuses_a_strategy_as_a_usage_error(tmp_path):

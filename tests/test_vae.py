@@ -453,7 +453,8 @@ def test_targets_are_refused(vae, x, method):
         getattr(vae, method)(x, x)
     assert (
         "This VAE has no condition: a data set yields the examples alone. Received a tuple of 2. "
-        "Drop the rest: `dataset.map(lambda x, *_: x)`."
+        "Drop the rest: `dataset.map(lambda x, *_: x)`; or build the model with "
+        "`VAE(..., condition=...)`."
     ) in str(caught.value)
 
 

@@ -22,7 +22,9 @@ import inspect
 import pathlib
 
 FAMILIES = (
+    "conditions",
     "datasets",
+    "disentanglement",
     "distribution_layers",
     "exporters",
     "figures",

@@ -2,8 +2,8 @@
 
 A block `[steps, batch, *event]` is one XLA program with the loop over its steps inside, so
 that the way from Python through TensorFlow's executor is paid once a block and not once a step.
-Whether all went well is asked once a block too: what isn't finite stays so in the weights and in the
-state of the optimizer. Only then the block is taken again, step by step.
+Whether all went well is asked once a block too: what isn't finite stays so in the weights and in
+the state of the optimizer. Only then the block is taken again, step by step.
 Under a strategy of several replicas XLA compiles one step's gradient, and the optimizer, which
 talks between the replicas, stays outside.
 """
@@ -11,7 +11,7 @@ talks between the replicas, stays outside.
 import keras
 import tensorflow as tf
 
-from tfvae import noise
+from tfvae import batches, noise
 from tfvae.noise import Stream
 
 
@@ -45,7 +45,8 @@ class Engine:
         out in silence as long as the scale can fall.
 
         Args:
-            xs: `[steps, batch, *event]`; one step and this device's share where several train.
+            xs: `[steps, batch, *event]`, or a pair with the conditions; one step and this device's
+                share where several train.
 
         Returns:
             sums: Over all examples of all devices, by name.
@@ -54,27 +55,29 @@ class Engine:
         """
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         if replicas > 1:
-            return self._train_share(tf.squeeze(xs, 0), replicas)
+            return self._train_share(batches.each(lambda part: tf.squeeze(part, 0), xs), replicas)
         return self._train_block(xs)
 
     def test(self, x, start):
         """Evaluates a batch.
 
         Args:
-            x: `[batch, *event]`; the same on each device where several train.
+            x: `[batch, *event]`, or a pair with the conditions; the same on each device where
+                several train.
             start: How many examples the evaluation has seen before.
 
         Returns:
             Sums over the examples, by name, and their number.
         """
         model = self._model
-        num = tf.shape(x)[0]
+        num = _num_rows(x)
         seeds = noise.row_seeds(noise.seed_of(model.seed, Stream.TEST), num, start)
         return _sums(self._test(x, seeds, self._step())), num
 
     def _train_block(self, xs):
         """Takes all steps at once; if that ends badly, one by one up to the bad one."""
-        num_steps, state = tf.shape(xs)[0], self._state()
+        shape, state = tf.shape(batches.examples(xs)), self._state()
+        num_steps = shape[0]
 
         def goes_on(begin, end, _):
             return tf.logical_and(begin < num_steps, begin < end)
@@ -84,27 +87,28 @@ class Engine:
             before = [tf.identity(variable) for variable in state]
             values, finite = self._block(xs, begin, end)
             tf.cond(finite, tf.no_op, lambda: _put_back(state, before))
-            # After the whole block the first step, after one step the next, after a bad one nothing.
+            # After the whole block the first step, after one the next, after a bad one nothing.
             whole = tf.equal(end - begin, num_steps)
             next_end = tf.where(finite, end + 1, tf.where(whole & (num_steps > 1), 1, begin))
             return tf.where(finite, end, begin), next_end, _added(sums, values, finite)
 
         num, _, sums = tf.while_loop(goes_on, take, (tf.constant(0), num_steps, self._zeros()))
-        return sums, num * tf.shape(xs)[1], tf.equal(num, num_steps)
+        return sums, num * shape[1], tf.equal(num, num_steps)
 
     def _run_block(self, xs, begin, end):
         """Takes the steps of a block from `begin` to `end`.
 
         Returns:
             sums: Over their examples, by name.
-            finite: Whether all went well. What isn't finite stays so in the weights or in the state of
-                the optimizer, so they are looked at once, at the end.
+            finite: Whether all went well. What isn't finite stays so in the weights or in the
+                state of the optimizer, so they are looked at once, at the end.
         """
         model = self._model
         hides = _hides_what_is_not_finite(model.optimizer)
 
         def one(index, good, sums):
-            gradients, values = self._gradients(xs[index], self._step(), 0, 1)
+            x = batches.each(lambda part: part[index], xs)
+            gradients, values = self._gradients(x, self._step(), 0, 1)
             if hides:
                 good = tf.logical_and(good, self._may_go_on(_is_finite(gradients)))
             model.optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
@@ -126,7 +130,8 @@ class Engine:
     def _train_share(self, x, replicas):
         """One step on this replica's share of one batch."""
         context = tf.distribute.get_replica_context()
-        start = context.replica_id_in_sync_group * tf.shape(x)[0]
+        num = _num_rows(x)
+        start = context.replica_id_in_sync_group * num
         gradients, sums = self._gradient(x, self._step(), start, replicas)
         damaged = tf.cast(tf.logical_not(_is_finite(gradients)), tf.float32)
         sums, damaged = context.all_reduce("SUM", (sums, damaged))
@@ -136,13 +141,11 @@ class Engine:
         spoil = tf.where(good, 1.0, float("nan"))
         self._apply([gradient * tf.cast(spoil, gradient.dtype) for gradient in gradients], finite)
         zeros = {name: tf.zeros_like(value) for name, value in sums.items()}
-        num = tf.where(finite, tf.shape(x)[0] * replicas, 0)
-        return _added(zeros, sums, finite), num, finite
+        return _added(zeros, sums, finite), tf.where(finite, num * replicas, 0), finite
 
     def _gradients(self, x, step, start, replicas):
         """Returns the gradients of this share of the mean loss, and the sums of the terms."""
-        model = self._model
-        num = tf.shape(x)[0]
+        model, num = self._model, _num_rows(x)
         x = self.prepared(x, step, start)
         seeds = noise.row_seeds(noise.seed_of(model.seed, Stream.TRAIN, step), num, start)
         with tf.GradientTape() as tape:
@@ -156,14 +159,14 @@ class Engine:
         """Returns the examples that a step of training sees.
 
         Args:
-            x: `[batch, *event]` as the data set stores them.
+            x: `[batch, *event]` as the data set stores them, or a pair with the conditions.
             step: Iterations of the optimizer before it.
             start: Where this share of the batch begins.
         """
         if self._prepare is None:
             return x
         seed = noise.seed_of(self._model.seed, Stream.DATA, step)
-        return self._prepare(x, noise.row_seeds(seed, tf.shape(x)[0], start))
+        return self._prepare(x, noise.row_seeds(seed, _num_rows(x), start))
 
     def _may_go_on(self, good):
         """Says whether training may go on after a gradient that is finite or not."""
@@ -189,6 +192,10 @@ class Engine:
 
     def _step(self):
         return tf.cast(self._model.optimizer.iterations, tf.int32)
+
+
+def _num_rows(batch):
+    return tf.shape(batches.examples(batch))[0]
 
 
 def _sums(terms):

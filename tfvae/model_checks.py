@@ -1,5 +1,7 @@
 """What a `VAE` refuses: options, parts that don't fit together, examples of another kind."""
 
+import functools
+
 import tensorflow as tf
 
 from tfvae import masking
@@ -53,6 +55,9 @@ def check_parts(model):
             f"the prior `{model.prior_layer.spec}` could learn. Choose the prior "
             f"`standard_normal`, or a posterior such as `normal`."
         )
+    if model.condition is not None:
+        zeros = tf.zeros([1, model.condition.size])
+        model.prior_layer.distribution(functools.partial(_refuse_to_encode, model), zeros)
     sizes = (
         ("posterior", posterior.event_shape, (model.latent_size,)),
         ("likelihood", likelihood.event_shape, model.event_shape),
@@ -66,11 +71,68 @@ def check_parts(model):
             )
 
 
+def _refuse_to_encode(model, x):
+    """Stands for x -> q(z|x, c) of a conditional model, whose inputs c isn't known of."""
+    del x
+    raise ValueError(
+        f"The prior `{model.prior_layer.spec}` is made of posteriors of inputs of its own, and "
+        f"nobody knows their condition `{model.condition.spec}`. Choose another, such as "
+        f"`conditional_normal`."
+    )
+
+
+def check_batch(data, event_shape, condition, blocks=False, as_stored=False):
+    """Returns what Keras hands over, checked: examples, or examples with their conditions.
+
+    Args:
+        data: Examples, or a pair of examples and the values of their condition; as they are, or
+            alone in a tuple, as Keras packs what is given to it.
+        event_shape: Shape of one example.
+        condition: The `Condition` of the model, or None.
+        blocks: Whether `[steps, batch, ...]` will do as well as `[batch, ...]`.
+        as_stored: Whether the examples are yet to be prepared, and may have any dtype.
+
+    Returns:
+        Tensor, or pair of tensors, like `data`.
+
+    Raises:
+        ValueError: If the data is of another kind.
+    """
+    parts = data if isinstance(data, tuple | list) else (data,)
+    if len(parts) == 1 and isinstance(parts[0], tuple | list):
+        (parts,) = parts
+    if condition is None:
+        if len(parts) != 1:
+            raise ValueError(
+                f"This VAE has no condition: a data set yields the examples alone. Received "
+                f"a tuple of {len(parts)}. Drop the rest: `dataset.map(lambda x, *_: x)`; or build "
+                f"the model with `VAE(..., condition=...)`."
+            )
+        return check_examples(parts[0], event_shape, blocks, as_stored)
+    if len(parts) != 2:
+        raise ValueError(
+            f"This VAE is conditional on `{condition.spec}`: a data set yields pairs (examples, "
+            f"conditions). Received {len(parts)} tensor{'s' * (len(parts) != 1)}. Give both, as in "
+            f"`vae.fit(x, labels)`."
+        )
+    x = check_examples(parts[0], event_shape, blocks, as_stored)
+    values = tf.convert_to_tensor(parts[1])
+    given, wanted = tuple(values.shape), (*x.shape[: -len(event_shape)], *condition.shape)
+    if len(given) != len(wanted) or any(
+        have != want for have, want in zip(given, wanted, strict=True) if None not in (have, want)
+    ):
+        raise ValueError(
+            f"Each example has its own condition `{condition.spec}`. Received examples of shape "
+            f"{tuple(x.shape)} and conditions of shape {given}, which should be {wanted}."
+        )
+    return x, values
+
+
 def check_examples(data, event_shape, blocks=False, as_stored=False):
     """Returns the examples of a batch or block, or says what is wrong with them.
 
     Args:
-        data: Examples `[batch, *event_shape]`, or a tuple of them alone.
+        data: Examples `[batch, *event_shape]`.
         event_shape: Shape of one example.
         blocks: Whether `[steps, batch, *event_shape]` will do as well.
         as_stored: Whether the examples are yet to be prepared, and may have any dtype.
@@ -81,13 +143,6 @@ def check_examples(data, event_shape, blocks=False, as_stored=False):
     Raises:
         ValueError: If the data is of another kind.
     """
-    if isinstance(data, tuple | list):
-        if len(data) != 1:
-            raise ValueError(
-                f"This VAE has no condition: a data set yields the examples alone. Received "
-                f"a tuple of {len(data)}. Drop the rest: `dataset.map(lambda x, *_: x)`."
-            )
-        (data,) = data
     x = tf.convert_to_tensor(data)
     if x.shape.rank is None:  # Keras has met shapes that have no number of axes in common
         raise ValueError(_wrong_shape(event_shape, "of varying numbers of axes"))

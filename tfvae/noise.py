@@ -37,6 +37,8 @@ class Stream(enum.IntEnum):
     ELBO = 3
     LIKELIHOOD = 4
     DATA = 5
+    AGGREGATE = 6
+    ANNEALING = 7
 
 
 def seed_of(*numbers):

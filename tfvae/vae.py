@@ -1,22 +1,20 @@
 """The variational autoencoder: ties the parts together and trains them."""
 
-import functools
-
 import keras
 import tensorflow as tf
 
-from tfvae import components, initialization, masking, model_checks, noise, transforms, xla
+from tfvae import batches, components, initialization, model_checks, transforms, xla
+from tfvae.conditions.base import Condition
 from tfvae.distribution_layers.base import DistributionLayer, check_shape
 from tfvae.engine import Engine, for_keras
-from tfvae.evaluation import importance
+from tfvae.joint import Joint
 from tfvae.networks.base import Network
-from tfvae.noise import Stream
 from tfvae.objectives.base import Objective
 from tfvae.priors.base import Prior
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
-class VAE(keras.Model):
+class VAE(Joint, keras.Model):
     """A variational autoencoder.
 
         p(z) p(x|z) is the model, q(z|x) its approximate posterior, and training maximises
@@ -40,6 +38,9 @@ class VAE(keras.Model):
             saved with the model, whose exports take and return rows. None where examples are rows.
         mask_missing: Whether NaN in an example marks an element that is missing: the encoder sees 0
             for it, and p(x|z) leaves it out. The decoder gives it like any other.
+        condition: Spec of what is known of each example, such as "label(num_classes=10)" or
+            "vector(size=3)", for p(z|c) p(x|z, c) and q(z|x, c); or None. Data are pairs
+            (examples, conditions) then.
 
     Raises:
         ValueError: If a shape, a size, a name or an option is wrong.
@@ -67,6 +68,7 @@ class VAE(keras.Model):
         seed=0,
         transform=None,
         mask_missing=False,
+        condition=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -77,6 +79,8 @@ class VAE(keras.Model):
         self.mask_missing = mask_missing
         self.network = components.build(Network, network)
         self.objective = components.build(Objective, objective)
+        self.condition = None if condition is None else components.build(Condition, condition)
+        num_known = 0 if self.condition is None else self.condition.size
         with initialization.initializers_from(seed), initialization.precision(self.dtype_policy):
             self.posterior_layer = components.build(DistributionLayer, posterior, self.latent_size)
             self.likelihood_layer = components.build(
@@ -84,190 +88,25 @@ class VAE(keras.Model):
             )
             self.prior_layer = components.build(Prior, prior, self.latent_size)
             self.likelihood_layer.bind(self.transform)
+            self.prior_layer.bind(num_known)
             self.prior_layer.build((None, *self.event_shape))
             model_checks.check_parts(self)
-            self.encoder = self.network.encoder(self.event_shape, self.posterior_layer.params_shape)
+            self.encoder = self.network.conditional_encoder(
+                self.event_shape, self.posterior_layer.params_shape, num_known
+            )
             self.decoder = self.network.decoder(
-                self.prior_layer.decoded_size, self.likelihood_layer.params_shape
+                self.prior_layer.decoded_size + num_known, self.likelihood_layer.params_shape
             )
         names = ("loss", *self.objective.metric_names)
         self._means = [keras.metrics.Mean(name=name) for name in names]
         self.built = True
 
-    # The parts, as distributions.
-
-    def posterior(self, x):
-        """Returns q(z|x).
-
-        Args:
-            x: Float tensor `[batch, *event_shape]`.
-
-        Returns:
-            distribution: Batch shape `[batch]`, event shape `[latent_size]`.
-
-        Raises:
-            ValueError: If `x` isn't of that kind.
-        """
-        return self.posterior_layer(self.encode(self.seen(self._check_examples(x))))
-
-    def encode(self, x):
-        """Returns what the encoder makes of examples: the parameters of q(z|x).
-
-        Args:
-            x: float32 `[batch, *event_shape]`, what `seen` returns.
-
-        Returns:
-            params: `[batch, *params_shape]` of the posterior layer.
-        """
-        return self.encoder(self.likelihood_layer.network_input(x))
-
-    def likelihood(self, z, training=False):
-        """Returns p(x|z).
-
-        Args:
-            z: Float tensor `[..., latent_size]`.
-            training: Whether a step of training asks, for a likelihood that adapts to its batch.
-
-        Returns:
-            distribution: Batch shape `[...]`, event shape `event_shape`.
-        """
-        likelihood = self.likelihood_layer(self.decode(z), training=training)
-        return masking.Observed(likelihood) if self.mask_missing else likelihood
-
-    def seen(self, x):
-        """Returns what the encoder sees of examples: 0 for an element that is missing."""
-        return masking.seen(x) if self.mask_missing else x
-
-    def decode(self, z):
-        """Runs the decoder.
-
-        Args:
-            z: Float tensor `[..., latent_size]`.
-
-        Returns:
-            params: Parameters of p(x|z), `[..., *params_shape]`.
-        """
-        z = z[..., : self.prior_layer.decoded_size]
-        if len(z.shape) == 2:
-            return self.decoder(z)
-        # Networks know one batch axis only.
-        params = self.decoder(tf.reshape(z, [-1, z.shape[-1]]))
-        return tf.reshape(params, tf.concat([tf.shape(z)[:-1], tf.shape(params)[1:]], axis=0))
-
-    def prior(self):
-        """Returns p(z): batch shape `[]`, event shape `[latent_size]`."""
-        return self.prior_layer.distribution(self.posterior)
-
-    # Noise from outside.
-
-    def reparameterize(self, x, eps):
-        """Makes noise into codes: z = g(eps, x), a deterministic function with gradients.
-
-        Args:
-            x: Float tensor `[batch, *event_shape]`.
-            eps: Standard normal noise, float tensor `[batch, latent_size]`, or with more axes in
-                front for several codes of each example.
-
-        Returns:
-            z: Float tensor like `eps`; with eps ~ N(0, I) a draw from q(z|x).
-
-        References:
-            [1] Kingma and Welling, section 2.4. https://arxiv.org/abs/1312.6114
-        """
-        return self.posterior(x).bijector.forward(tf.convert_to_tensor(eps, tf.float32))
-
-    def sample_codes(self, seed):
-        """Draws codes z ~ p(z), each from its own seed.
-
-        Args:
-            seed: int32 `[num, 2]`.
-
-        Returns:
-            z: Float tensor `[num, latent_size]`.
-        """
-        return self.prior_layer.sample(seed, self.posterior)
-
-    # What one asks of a trained model.
-
-    def elbo(self, x, seed=0):
-        """Estimates the evidence lower bound with the samples of z that the objective draws.
-
-        Args:
-            x: Float tensor `[batch, *event_shape]`.
-            seed: Int.
-
-        Returns:
-            elbo: `[batch]`, nats, whatever objective the model is trained with.
-        """
-        seeds = noise.row_seeds(noise.seed_of(Stream.ELBO, seed), tf.shape(x)[0])
-        return self.terms(x, seeds).metrics["elbo"]
-
-    def terms(self, x, seed, step=0, training=False):
-        """Returns what the objective says of each example.
-
-        Args:
-            x: Float tensor `[batch, *event_shape]`.
-            seed: int32 `[batch, 2]`, one seed for each row.
-            step: Iterations of the optimizer so far, for objectives with a schedule.
-            training: Whether a step of training asks.
-
-        Returns:
-            `Terms`: the bound and its metrics, `[batch]` each, in nats.
-        """
-        x = self._check_examples(x)
-        likelihood_of = functools.partial(self.likelihood, training=training)
-        return self.objective(x, self.posterior(x), self.prior(), likelihood_of, step, seed)
-
-    def log_likelihood(self, x, num_samples=5000, seed=0):
-        """Estimates log p(x) from below by importance sampling from q(z|x).
-
-        Args:
-            x: Float tensor `[batch, *event_shape]`.
-            num_samples: Number of samples of z for each example.
-            seed: Int; an example's value depends on it and on the example's place in `x`, not
-                on how the samples are chunked.
-
-        Returns:
-            log_likelihood: `[batch]`, nats.
-
-        References:
-            [1] Burda et al., section 3. https://arxiv.org/abs/1509.00519
-        """
-        x = self._check_examples(x)
-        seeds = noise.row_seeds(noise.seed_of(Stream.LIKELIHOOD, seed), tf.shape(x)[0])
-        return importance.log_likelihood(self, x, seeds, num_samples)
-
-    def sample(self, num, seed=0):
-        """Draws new examples from the model: z ~ p(z), x ~ p(x|z).
-
-        Args:
-            num: Number of examples.
-            seed: Int.
-
-        Returns:
-            x: Float tensor `[num, *event_shape]`.
-        """
-        return self.generate(noise.row_seeds(noise.seed_of(Stream.SAMPLE, seed), num))["x"]
-
-    def generate(self, seed):
-        """Draws new examples, each from its own seed alone.
-
-        Args:
-            seed: int32 `[num, 2]`.
-
-        Returns:
-            Dict of `z` `[num, latent_size]`, and `mean` and `x` `[num, *event_shape]`.
-        """
-        z = self.sample_codes(noise.fold_in(seed, 0))
-        params = self.decode(z)
-        x = self.likelihood_layer.sample(params, noise.fold_in(seed, 1))
-        return {"z": z, "mean": self.likelihood_layer(params).mean(), "x": x}
-
     # Keras.
 
     def call(self, x):
         """Returns reconstructions `[batch, *event_shape]`: the mean of p(x|z) at the mean of q."""
-        return self.likelihood(self.posterior(x).mean()).mean()
+        model, x = self.bind(x)
+        return model.likelihood(model.posterior(x).mean()).mean()
 
     def compile(
         self,
@@ -336,21 +175,23 @@ class VAE(keras.Model):
         """Takes one step of the optimizer, or one for each batch of a block; Keras calls it.
 
         Args:
-            data: `[batch, *event_shape]`, or a block `[steps, batch, *event_shape]`.
+            data: `[batch, *event_shape]`, or a block `[steps, batch, *event_shape]`; pairs of
+                these and their conditions for a conditional model.
         """
-        x = self._check_examples(data, blocks=True)
-        is_block = len(x.shape) == len(self.event_shape) + 2
-        return self._update_means(*self.engine.train(x if is_block else x[tf.newaxis]))
+        data = self._check_batch(data, blocks=True)
+        if len(batches.examples(data).shape) == len(self.event_shape) + 1:
+            data = batches.each(lambda part: part[tf.newaxis], data)
+        return self._update_means(*self.engine.train(data))
 
     def test_step(self, data):
         """Evaluates one batch with the same loss as in training; Keras calls it."""
-        x = self._check_examples(data)
+        data = self._check_batch(data)
         seen = tf.cast(self._means[0].count, tf.int32)  # since the evaluation began
-        return self._update_means(*self.engine.test(x, seen))
+        return self._update_means(*self.engine.test(data, seen))
 
     def predict_step(self, data):
         """Reconstructs one batch; Keras calls it."""
-        return self(self._check_examples(data))
+        return self(self._check_batch(data))
 
     def get_config(self):
         """Returns the arguments of the constructor, the parts as specs."""
@@ -366,6 +207,7 @@ class VAE(keras.Model):
             "seed": self.seed,
             "transform": transforms.record(self.transform),
             "mask_missing": self.mask_missing,
+            "condition": None if self.condition is None else str(self.condition.spec),
         }
 
     def get_compile_config(self):
@@ -391,6 +233,10 @@ class VAE(keras.Model):
         logs["loss"] = tf.where(finite, logs["loss"], float("nan"))
         return {name: for_keras(value) for name, value in logs.items()}
 
-    def _check_examples(self, data, blocks=False):
+    def _check_batch(self, data, blocks=False):
         as_stored = blocks and self._prepare is not None
-        return model_checks.check_examples(data, self.event_shape, blocks, as_stored)
+        kinds = (self.event_shape, self.condition, blocks, as_stored)
+        return model_checks.check_batch(data, *kinds)
+
+    def _check_examples(self, x):
+        return model_checks.check_examples(x, self.event_shape)

@@ -32,15 +32,23 @@ def pays_off(model):
 
 
 def function(python_function):
-    """Makes a TensorFlow function of a model and tensors, compiled by XLA where that pays off."""
+    """Makes a TensorFlow function of a model and tensors, compiled by XLA where that pays off.
+
+    A model whose condition is given comes in as its two halves, the condition as a tensor: it is
+    compiled once, and not for each batch.
+    """
+
+    def run(model, condition, *arguments):
+        return python_function(model if condition is None else model.given(condition), *arguments)
+
     functions = {
-        flag: tf.function(python_function, jit_compile=flag, autograph=False)
-        for flag in (True, False)
+        flag: tf.function(run, jit_compile=flag, autograph=False) for flag in (True, False)
     }
 
     @functools.wraps(python_function)
     def call(model, *arguments):
-        return functions[pays_off(model)](model, *arguments)
+        model, condition = model.halves() if hasattr(model, "halves") else (model, None)
+        return functions[pays_off(model)](model, condition, *arguments)
 
     call.python_function = python_function  # type: ignore[attr-defined]  # as tf.function has it
     return call

@@ -23,14 +23,23 @@ _SAMPLES = samples.folder()
 
 #: Specs to test beside a member's defaults; needed where a member has required options.
 EXAMPLES = {
+    "conditions": {
+        "label": ["label(num_classes=4)"],
+        "vector": ["vector(size=3)", "vector(size=2, mean=(40.0, -1.0), stddev=(12.0, 0.5))"],
+    },
     "datasets": {
         "arrays": [
             f"arrays(path='{_SAMPLES}/both.npz', key='x', labels='y', test=0)",
             f"arrays(path='{_SAMPLES}/grey.npy', validation=5, test=5, seed=3)",
+            f"arrays(path='{_SAMPLES}/both.npz', key='x', condition='y')",
             f"arrays(path='{_SAMPLES}/grey.npy', map_file=True, binarize='static')",
             f"arrays(path='{_SAMPLES}/grey.npy', map_file=True, binarize='dynamic')",
             f"arrays(path='{_SAMPLES}/colour.h5', key='pictures/x', map_file=True)",
             f"arrays(path='{_SAMPLES}/holes.npy', missing='mask', binarize='static')",
+        ],
+        "shapes": [
+            "shapes(size=16, scales=2, rotations=2, positions=3)",
+            "shapes(size=17, shapes=('disc',), rotations=1, colors=3, positions=4, test=0)",
         ],
         "digits": ["digits(validation=1600, test=100, binarize='dynamic')"],
         "images": [
@@ -53,6 +62,7 @@ EXAMPLES = {
         "table": [
             f"table(path='{_SAMPLES}/people.csv')",
             f"table(path='{_SAMPLES}/people.csv', columns=('height', 'age'), test=0)",
+            f"table(path='{_SAMPLES}/people.csv', condition='age')",
             f"table(path='{_SAMPLES}/holes.csv', missing='mask')",
         ],
         "tfds": [
@@ -68,6 +78,7 @@ EXAMPLES = {
             ),
         ],
     },
+    "disentanglement": {"dci": ["dci(model='boosting', num_trees=10)"]},
     "distribution_layers": {
         "beta_binomial": ["beta_binomial(levels=4, step=1)"],
         "categorical": ["categorical(levels=3, step=1)"],
@@ -90,6 +101,9 @@ EXAMPLES = {
         "conv": [
             "conv(channels=(3,), hidden=5, kernel_size=3)",
             "conv(channels=(3, 4, 5), hidden=6, kernel_size=5, activation='gelu')",
+        ],
+        "residual": [
+            "residual(channels=(3,), blocks=1, hidden=5, activation='gelu', normalize=False)",
         ],
     },
     "objectives": {
@@ -202,6 +216,7 @@ _IMAGES = ((4, 4, 1), (7, 5, 3), (1, 8, 4), (8, 1, 2), (1, 1, 1))
 NETWORKS = {
     "conv": _IMAGES,
     "mlp": (*_IMAGES, (1,), (5,), (2, 3), (2, 1, 3, 2)),
+    "residual": ((7, 5, 3), (1, 8, 4), (1, 1, 1), (5,), (2, 3), (2, 1, 3, 2)),
 }
 
 
@@ -226,6 +241,11 @@ def _mixture(prior, z):
     return scipy.special.logsumexp(each + scipy.special.log_softmax(logits), axis=-1)
 
 
+def _conditional_normal(prior, z):
+    loc, log_scale = np.split(np.float64(prior.bias), 2)  # without a condition
+    return scipy.stats.norm.logpdf(z, loc, np.exp(log_scale)).sum(axis=-1)
+
+
 def _vampprior(prior, z):
     (inputs,) = prior.get_weights()
     loc, log_scale = _posterior_parameters(inputs, z.shape[-1])
@@ -235,6 +255,7 @@ def _vampprior(prior, z):
 
 #: Function of a prior and codes `[num, latent]` -> log density by scipy; None where scipy has none.
 PRIORS = {
+    "conditional_normal": _conditional_normal,
     "coupling": None,
     "hierarchical": None,
     "mixture": _mixture,
@@ -256,10 +277,43 @@ DATASETS = {
     "images": _binarized_anew,
     "idx": _binarized_anew,
     "mnist": _binarized_anew,
+    "shapes": _binarized_anew,
     "synthetic": _binarized_anew,
     "table": lambda options: False,
     "tfds": _binarized_anew,
     "tfrecord": _binarized_anew,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Disentangled:
+    """What a score of disentanglement promises of codes that are known.
+
+    Attributes:
+        by_chance: Function of the numbers of values of the factors -> the score of noise.
+        sees_rotations: Whether it falls where two factors are turned into one another.
+        luck: How far two scores of the same codes in another form may be apart.
+    """
+
+    by_chance: Callable
+    sees_rotations: bool = True
+    luck: float = 1e-9
+
+
+#: Scores by name, of each measure.
+DISENTANGLEMENT = {
+    "dci": {
+        # Trees break ties between latents at random.
+        "dci_disentanglement": Disentangled(lambda sizes: 0.0, luck=0.05),
+        "dci_completeness": Disentangled(lambda sizes: 0.0, luck=0.05),
+        "dci_informativeness": Disentangled(
+            lambda sizes: float(np.mean(1 / np.array(sizes))), sees_rotations=False, luck=0.05
+        ),
+    },
+    "factor_vae": {"factor_vae": Disentangled(lambda sizes: 1 / len(sizes))},
+    # A code that lies on the edge of a bin may fall to either side.
+    "mig": {"mig": Disentangled(lambda sizes: 0.0, luck=0.01)},
+    "sap": {"sap": Disentangled(lambda sizes: 0.0)},
 }
 
 
@@ -459,6 +513,7 @@ def models():
     networks = {
         "mlp": "mlp(hidden=(6,), activation='tanh')",
         "conv": "conv(channels=(3,), hidden=5, kernel_size=3)",
+        "residual": "residual(channels=(3,), blocks=1, hidden=5)",
     }
     small = {"network": "mlp(hidden=())", "event_shape": (4,)}
     found = [{"network": networks.get(name, name)} for name in components.members("networks")]

@@ -24,6 +24,7 @@ def test_every_member_has_a_spec_that_builds_it(family):
     ("family", "table"),
     [
         ("datasets", cases.DATASETS),
+        ("disentanglement", cases.DISENTANGLEMENT),
         ("distribution_layers", {**cases.LAYERS, **cases.POSTERIORS}),
         ("networks", cases.NETWORKS),
         ("objectives", cases.OBJECTIVES),

@@ -23,6 +23,8 @@ class Arrays(StoredDataset, name="arrays"):
         path: The file.
         key: Name of the array in a .npz or HDF5 file; None takes the only one.
         labels: Name of the array of int labels in the same file, or path of a .npy file; or None.
+        condition: The same for an array of numbers that are known of each example, `[num]` or
+            `[num, size]`: what `--condition vector` takes.
         scale: What values are divided by; None for 255 of uint8, 65535 of uint16, else 1.
         binarize: 'none', 'threshold', 'static' or 'dynamic', for values in [0, 1] then.
         validation: Fraction or number of the examples to validate on.
@@ -44,6 +46,7 @@ class Arrays(StoredDataset, name="arrays"):
         path,
         key=None,
         labels=None,
+        condition=None,
         scale=None,
         binarize="none",
         validation=0.1,
@@ -62,7 +65,8 @@ class Arrays(StoredDataset, name="arrays"):
         if array.ndim == 3 and array.dtype == np.uint8:
             array = array[..., np.newaxis]
             notes.append(f"{name}: rank 3 was read as grey images, {array.shape[1:]} each.")
-        part = Part(_stored(array, scale, map_file, name), _read_labels(path, labels), name)
+        examples, tags = _stored(array, scale, map_file, name), _read_labels(path, labels)
+        part = Part(examples, tags, name, conditions=_read_condition(path, condition))
         self._divide({"train": part}, shares, binarize=binarize, notes=filter(None, notes))
 
 
@@ -177,11 +181,26 @@ def _leave(path, key):
 def _read_labels(path, labels):
     if labels is None:
         return None
-    other = str(labels).endswith(".npy")
-    array = _read(files.existing(labels, "labels") if other else path, None if other else labels)
+    array = _read_beside(path, labels, "labels")
     if array.dtype.kind not in "iu":
         raise ValueError(
             f"`labels` names an array of ints, one for each example. {labels!r} holds "
             f"{array.dtype}."
         )
     return np.array(array).astype(np.int64)
+
+
+def _read_condition(path, condition):
+    if condition is None:
+        return None
+    array = _read_beside(path, condition, "condition")
+    values.check_dtype(array, f"`condition={condition!r}`")
+    array = np.array(array, np.float32)
+    return array[:, np.newaxis] if array.ndim == 1 else array
+
+
+def _read_beside(path, name, option):
+    """Returns an array of the same file by its name, or that of a .npy file."""
+    if str(name).endswith(".npy"):
+        return _read(files.existing(name, option), None)
+    return _read(path, name)

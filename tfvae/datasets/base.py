@@ -1,6 +1,7 @@
 """The family of data sets: named data as tf.data."""
 
 import abc
+from typing import Any
 
 import tensorflow as tf
 
@@ -8,14 +9,18 @@ from tfvae import components, noise
 from tfvae.datasets.epochs import cut_epoch
 from tfvae.noise import Stream
 
+#: For what makes `tf.data`: AutoGraph would rewrite each function in it, which takes longer than
+#: the rest of the start of a run, and none of them has control flow of Python's.
+_as_written = tf.autograph.experimental.do_not_convert
+
 
 class Dataset(components.Component, abc.ABC):
     """Data with named splits that share no example.
 
     A member sets `event_shape` and overrides `_split`, `_blocks`, `num_examples`, `value_range`
-    and `fingerprint`, `_prepare` where stored examples aren't what a model sees, and `labels` where
-    the data has them; `stored.StoredDataset` does all of it for examples in arrays. Constructing
-    a member checks that its files are there and whole.
+    and `fingerprint`, `_prepare` where stored examples aren't what a model sees, and `labels` and
+    `factors` where the data has them; `stored.StoredDataset` does all of it but the factors for
+    examples in arrays. Constructing a member checks that its files are there and whole.
 
     Attributes:
         event_shape: Shape of one example, a tuple of ints.
@@ -27,6 +32,10 @@ class Dataset(components.Component, abc.ABC):
             examples are other than the rows; or None. A model carries it into its exports.
         masks_missing: Whether NaN in an example is a missing value, which the likelihood of
             `VAE(mask_missing=True)` leaves out.
+        condition: The `Condition` whose values come with the examples, as pairs; or None, and
+            then the examples come alone.
+        factor_names: Names of the factors that examples were made from, where they are known.
+        class_factors: Those of them that are classes without an order.
     """
 
     event_shape: tuple[int, ...]
@@ -34,6 +43,14 @@ class Dataset(components.Component, abc.ABC):
     notes: tuple[str, ...] = ()
     transform = None
     masks_missing: bool = False
+    condition: Any = None
+    factor_names: tuple[str, ...] = ()
+    class_factors: tuple[str, ...] = ()
+
+    @property
+    def binarization(self):
+        """How examples were made binary, and how that is held fixed in an evaluation: a text."""
+        return "none"
 
     @abc.abstractmethod
     def num_examples(self, split):
@@ -64,6 +81,7 @@ class Dataset(components.Component, abc.ABC):
         """Says whether `_prepare` draws, and needs its seeds: making them takes time."""
         return True
 
+    @_as_written
     def split(self, name, batch_size):
         """Returns one split as batches, in one fixed order and with fixed noise.
 
@@ -82,6 +100,7 @@ class Dataset(components.Component, abc.ABC):
         self._check_batch_size(batch_size)
         return self._split(name, batch_size)
 
+    @_as_written
     def training(self, batch_size, seed=0, start_step=0):
         """Returns the training split, shuffled, one epoch after another without end.
 
@@ -109,6 +128,7 @@ class Dataset(components.Component, abc.ABC):
         batches = blocks.enumerate(start_step).map(prepare, num_parallel_calls=2)
         return batches.prefetch(2)
 
+    @_as_written
     def blocks(self, batch_size, num_steps, seed=0, start_step=0):
         """Returns the training split as stored, in blocks of several batches without end.
 
@@ -168,6 +188,35 @@ class Dataset(components.Component, abc.ABC):
 
     def labels(self, split):
         """Returns int labels `[num_examples]` in the order of the split, or None."""
+        self._check_split(split)
+
+    def conditions(self, split):
+        """Returns the numbers that are known of each example beside it, or None.
+
+        Args:
+            split: One of `splits`.
+
+        Returns:
+            float32 `[num_examples, size]` in the order of the split, or None.
+        """
+        self._check_split(split)
+
+    @property
+    def is_indexed(self):
+        """Whether training draws examples by their index: what belongs to them can come along."""
+        return False
+
+    @property
+    def unconditioned(self):
+        """The data set of the examples alone; itself unless it yields pairs."""
+        return self
+
+    def factors(self, split):
+        """Returns what each example was made from, numbers `[num_examples, num_factors]`, or None.
+
+        The columns are those of `factor_names`, the rows in the order of the split. Whole numbers
+        are values of a factor that takes only these, others lie on a scale.
+        """
         self._check_split(split)
 
     def _check_split(self, name):

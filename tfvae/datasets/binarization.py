@@ -29,6 +29,19 @@ def check_mode(mode):
     return mode
 
 
+def describe(mode):
+    """Says how images are made binary for validation and test, for protocols.
+
+    Examples:
+        >>> describe("dynamic")
+        "dynamic; in an evaluation drawn once, from seed 20131220 and an example's place in..."
+    """
+    if mode in ("static", "dynamic"):
+        once = f"drawn once, from seed {_STATIC_SEED} and an example's place in the data"
+        return f"{mode}; in an evaluation {once}"
+    return {"threshold": "threshold; 1 from one half on"}.get(mode, mode)
+
+
 def fixed(images, mode, places):
     """Prepares images once, with noise that depends on an image's place in the data alone.
 

@@ -52,7 +52,7 @@ def unreachable(urls):
 
 
 def reason_of(error):
-    """Returns what an error says, on one line: of a request, where its chain of reasons ends."""
+    """Returns what an error says, on one line: the last link of the chain of a request."""
     name, text = type(error).__name__, str(error).strip()
     if not type(error).__module__.startswith("requests"):
         return text.partition("\n")[0].rstrip(".") or name

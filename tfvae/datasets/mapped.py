@@ -74,11 +74,11 @@ class Mapped(OnDisk):
     def take(self, indices):
         """Returns a `Mapped` of some of the rows."""
         old = self._indices
-        return Mapped(self._array, self._scale, indices if old is None else old[indices])
+        return type(self)(self._array, self._scale, indices if old is None else old[indices])
 
     def prepared(self, prepare):
         """Returns the rows, each prepared as it is read."""
-        return Mapped(self._array, self._scale, self._indices, prepare)
+        return type(self)(self._array, self._scale, self._indices, prepare)
 
     def in_order(self, batch_size):
         """Returns batches in order, the last one as short as it comes."""

@@ -1,5 +1,6 @@
 """Data that Python code holds: arrays, `tf.data` pipelines and generators."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -25,6 +26,8 @@ class FromPython(StoredDataset):
         cache: Folder in which to gather pipelines and iterables; None gathers in memory. They are
             read each time, since nothing tells whether code yields the same again, and what is
             equal is kept once.
+        conditions: Numbers that are known of each example of an array, `[num, size]`, a dict of
+            them for a dict, or None.
         scale: What values are divided by; None for 255 of uint8, 65535 of uint16, else 1.
         binarize: 'none', 'threshold', 'static' or 'dynamic', for values in [0, 1] then.
         validation: Fraction or number of the examples to validate on.
@@ -53,6 +56,7 @@ class FromPython(StoredDataset):
         labels=None,
         batched=False,
         cache=None,
+        conditions=None,
         *,
         scale=None,
         binarize="none",
@@ -65,12 +69,16 @@ class FromPython(StoredDataset):
         self.masks_missing = values.check_missing(missing)
         given = data if isinstance(data, dict) else {"train": data}
         tags = labels if isinstance(labels, dict) else {"train": labels}
+        known = conditions if isinstance(conditions, dict) else {"train": conditions}
         _check_splits(given, tags)
         parts, notes = {}, []
         for split in (name for name in Dataset.splits if name in given):
             name = f"The {split} data" if isinstance(data, dict) else "The data"
             read = _array if hasattr(given[split], "__array__") else _gathered(batched, cache)
             parts[split], dtype = read(given[split], tags.get(split), scale, name)
+            if known.get(split) is not None:
+                numbers = np.asarray(known[split], np.float32)
+                parts[split] = dataclasses.replace(parts[split], conditions=numbers)
             notes.append(values.note(dtype, scale, name))
         self._divide(parts, shares, binarize=binarize, notes=filter(None, notes))
 

@@ -33,6 +33,7 @@ class Part:
         where: Function of an index, that names an example in messages; by default "example 7".
         places: Place of each example in the whole source, int64 `[num]`: what the noise of its
             binarization follows from, however the source is divided.
+        conditions: Numbers that are known of each example, float32 `[num, size]`, or None.
     """
 
     examples: Any
@@ -40,6 +41,7 @@ class Part:
     name: str = "The data"
     where: Callable = "example {}".format
     places: np.ndarray | None = None
+    conditions: np.ndarray | None = None
 
     def take(self, indices):
         """Returns the part with some of its examples, given by indices or by a slice."""
@@ -50,8 +52,13 @@ class Part:
             examples = self.examples[indices]
         labels = None if self.labels is None else self.labels[indices]
         places = None if self.places is None else self.places[indices]
+        known = None if self.conditions is None else self.conditions[indices]
         rows = np.arange(len(self.examples))[indices]
-        return Part(examples, labels, self.name, lambda index: self.where(rows[index]), places)
+
+        def where(index):
+            return self.where(rows[index])
+
+        return Part(examples, labels, self.name, where, places, known)
 
 
 def check_options(validation, test, seed, scale=None, binarize="none"):
@@ -140,6 +147,17 @@ class StoredDataset(Dataset):
         labels = self._parts[split].labels
         return None if labels is None else labels.astype(np.int64)
 
+    def conditions(self, split):
+        """Returns float32 `[num_examples, size]` in the order of the split, or None."""
+        self._check_split(split)
+        return self._parts[split].conditions
+
+    @property
+    def is_indexed(self):
+        """Whether the training examples are read by their index, and not from front to end."""
+        examples = self._parts["train"].examples
+        return not (isinstance(examples, OnDisk) and examples.sequential)
+
     def value_range(self):
         """Returns the least and the greatest value of all examples."""
         if self._binarize != "none":
@@ -147,6 +165,11 @@ class StoredDataset(Dataset):
         scans = [self._scan(part) for part in self._parts.values()]
         full = 255 if self._parts["train"].examples.dtype == np.uint8 else 1
         return min(low for low, _ in scans) / full, max(high for _, high in scans) / full
+
+    @property
+    def binarization(self):
+        """How examples were made binary, and how that is held fixed in an evaluation: a text."""
+        return binarization.describe(self._binarize)
 
     @functools.cached_property
     def _digest(self):
@@ -257,6 +280,12 @@ def _check_part(part):
         raise ValueError(
             f"{part.name} has {shape[0]} examples, and its labels have the shape "
             f"{part.labels.shape}. Labels are one int for each example: [{shape[0]}]."
+        )
+    known = part.conditions
+    if known is not None and (known.ndim != 2 or len(known) != shape[0]):
+        raise ValueError(
+            f"{part.name} has {shape[0]} examples, and its condition has the shape {known.shape}. "
+            f"It is some numbers for each example: [{shape[0]}, size]."
         )
     values.check_labels(part.labels, part.name)
 

@@ -64,6 +64,8 @@ class Synthetic(StoredDataset, name="synthetic"):
         rng = np.random.Generator(np.random.Philox(seed))
         self._truth = truths.KINDS[kind](rng, size, latents, noise)
         examples, self._factors, labels = self._truth.draw(rng, num)
+        self.factor_names = self._truth.factor_names
+        self.class_factors = self._truth.class_factors
         part = Part(examples, labels, f"The synthetic data `{kind}`")
         self._divide({"train": part}, shares, binarize=binarize)
 

@@ -1,5 +1,7 @@
 """Tables in CSV and Parquet files."""
 
+import numpy as np
+
 from tfvae.datasets import files, table_files, values
 from tfvae.datasets.stored import Part, check_options
 from tfvae.datasets.tabular import TabularDataset
@@ -16,7 +18,11 @@ class TableDataset(TabularDataset, name="table"):
     Args:
         path: A file, or a pattern such as 'data/*.parquet' for several of the same columns.
         columns: Names of the columns to learn, or a dict of names to 'number', 'integer' or
-            'category'; None takes all, each as its type says.
+            'category'; None takes all, each as its type says, but for those that are named below.
+        label: Name of a column of categories that is the label of a row, or None: what
+            `--condition label` takes.
+        condition: Names of columns of numbers that are known of each row: what `--condition
+            vector` takes.
         validation: Fraction or number of the rows to validate on.
         test: Fraction or number of the rows to test on; None for 0.1, 0 for no test split.
         seed: Which rows are set aside follows from it.
@@ -30,13 +36,51 @@ class TableDataset(TabularDataset, name="table"):
         OSError: If a file is not there or may not be read, or pyarrow is not installed.
     """
 
-    def __init__(self, *, path, columns=None, validation=0.1, test=None, seed=0, missing="refuse"):
+    def __init__(
+        self,
+        *,
+        path,
+        columns=None,
+        label=None,
+        condition=(),
+        validation=0.1,
+        test=None,
+        seed=0,
+        missing="refuse",
+    ):
         shares = check_options(validation, test, seed)
         self.masks_missing = values.check_missing(missing)
-        table = table_files.read(files.matching(path), columns, self.masks_missing)
+        paths = files.matching(path)
+        beside = (condition,) if isinstance(condition, str) else tuple(condition)
+        table = table_files.read(paths, columns, self.masks_missing, left_out=(label, *beside))
         name = f"The table {path}"
-        part = Part(table.rows, None, name, table.where)
-        self._hold_table(table, {"train": part}, shares, name, _on_names(table.names, name))
+        labels, label_notes = _labels(paths, label, name)
+        known = _numbers(paths, beside)
+        part = Part(table.rows, labels, name, table.where, conditions=known)
+        notes = [*_on_names(table.names, name), *label_notes]
+        self._hold_table(table, {"train": part}, shares, name, notes)
+
+
+def _labels(paths, label, name):
+    """Returns the labels of all rows, or None; and a note on what they stand for."""
+    if label is None:
+        return None, []
+    table = table_files.read(paths, {label: "category"})
+    codes = ", ".join(f"{code} {text!r}" for code, text in enumerate(table.categories[label]))
+    return table.rows[:, 0].astype(np.int64), [f"{name}: labels are of `{label}`: {codes}."]
+
+
+def _numbers(paths, columns):
+    """Returns columns of numbers as they are, float32 `[num, size]`, or None."""
+    if not columns:
+        return None
+    table = table_files.read(paths, columns)
+    if table.categories:
+        raise ValueError(
+            f"`condition` names columns of numbers. {next(iter(table.categories))!r} holds "
+            f"categories. Give it as `label`, and train with `--condition label`."
+        )
+    return table.rows
 
 
 def _on_names(names, name):

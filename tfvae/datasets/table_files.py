@@ -5,13 +5,14 @@ from tfvae.datasets import extras, files
 from tfvae.datasets.tables import Table, without
 
 
-def read(paths, columns, masks_missing=False):
+def read(paths, columns, masks_missing=False, left_out=()):
     """Reads the columns of files.
 
     Args:
         paths: Paths of files of the same columns.
         columns: Names, or a dict of names to kinds; None for all.
         masks_missing: Whether missing values stay, as NaN.
+        left_out: Names that None leaves out.
 
     Returns:
         A `Table`.
@@ -22,7 +23,7 @@ def read(paths, columns, masks_missing=False):
     tables = [_read(path) for path in paths]
     if not any(table.num_rows for table in tables):
         raise ValueError(f"The table {paths[0]} holds no row. Point `path` at one that has some.")
-    return Table(tables, paths, _kinds(tables, paths, columns), masks_missing)
+    return Table(tables, paths, _kinds(tables, paths, columns, left_out), masks_missing)
 
 
 def _read(path):
@@ -52,9 +53,9 @@ def _read(path):
     )
 
 
-def _kinds(tables, paths, columns):
+def _kinds(tables, paths, columns, left_out):
     """Returns the kind of each column that is read."""
-    wanted = _wanted(tables[0], paths[0], columns)
+    wanted = _wanted(tables[0], paths[0], columns, left_out)
     found: dict = {}
     for table, path in zip(tables, paths, strict=True):
         for name, kind in wanted.items():
@@ -75,11 +76,11 @@ def _kinds(tables, paths, columns):
     return found
 
 
-def _wanted(table, path, columns):
+def _wanted(table, path, columns, left_out):
     """Returns the names of the columns to read with their kinds, None where it is to be found."""
     if columns is None:
-        columns = tuple(table.column_names)
-        _check_separator(columns, path)
+        _check_separator(table.column_names, path)
+        columns = tuple(name for name in table.column_names if name not in left_out)
     if isinstance(columns, str):
         columns = (columns,)
     known = columns if isinstance(columns, dict | tuple | list) else ()

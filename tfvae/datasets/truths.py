@@ -4,13 +4,18 @@ import math
 
 import numpy as np
 
+from tfvae.datasets import rendering
+
 _LOG_2PI = math.log(2 * math.pi)
 
 
 class LinearGaussian:
     """x = weights z + offset + noise e: probabilistic principal components."""
 
+    class_factors = ()
+
     def __init__(self, rng, size, latents, noise):
+        self.factor_names = tuple(f"z{i}" for i in range(latents))
         self.weights = rng.normal(size=(size, latents))
         self.offset = rng.normal(size=size)
         self.noise = noise
@@ -34,6 +39,8 @@ class LinearGaussian:
 class Mixture:
     """x ~ N(mean_k, noise**2 I), with k uniform; the means lie about 3 from one another."""
 
+    factor_names = class_factors = ("component",)
+
     def __init__(self, rng, size, latents, noise):
         self.means = 2 * rng.normal(size=(latents, size))
         self.noise = noise
@@ -55,6 +62,8 @@ class Mixture:
 class Moons:
     """Two half circles that reach into one another, and noise."""
 
+    factor_names, class_factors = ("moon", "angle"), ("moon",)
+
     def __init__(self, rng, size, latents, noise):
         del rng, size, latents
         self.noise = noise
@@ -71,6 +80,10 @@ class Moons:
 class Shapes:
     """A white disc, square or triangle on black, at some scale, rotation and place."""
 
+    shapes = ("disc", "square", "triangle")
+    factor_names = ("shape", "scale", "rotation", "x", "y")
+    class_factors = ("shape",)
+
     def __init__(self, rng, size, latents, noise):
         del rng, latents, noise
         self.size = size
@@ -81,36 +94,10 @@ class Shapes:
         scale = rng.uniform(0.2, 0.4, num)  # half of the diameter; the image is 2 wide
         rotation = rng.uniform(0, 2 * np.pi, num)
         centre = rng.uniform(-0.5, 0.5, (num, 2))
-        images = np.stack(
-            [self._render(*row) for row in zip(shape, scale, rotation, centre, strict=True)]
-        )
+        covered = rendering.coverage(self.shapes, shape, scale, rotation, centre, self.size)
         factors = np.column_stack([shape, scale, rotation, centre]).astype(np.float32)
-        return images[..., np.newaxis], factors, shape
+        return rendering.levels(covered), factors, shape
 
-    def _render(self, shape, scale, rotation, centre):
-        """Draws a shape by its distance from each pixel, so that edges are smooth."""
-        ticks = (np.arange(self.size) + 0.5) * 2 / self.size - 1
-        x, y = ticks[np.newaxis] - centre[0], ticks[:, np.newaxis] - centre[1]
-        u = np.cos(rotation) * x + np.sin(rotation) * y
-        v = np.cos(rotation) * y - np.sin(rotation) * x
-        distance = _DISTANCES[shape](u, v, scale)
-        return np.rint(255 * np.clip(0.5 - distance * self.size / 2, 0, 1)).astype(np.uint8)
-
-
-def _disc(u, v, scale):
-    return np.hypot(u, v) - scale
-
-
-def _square(u, v, scale):
-    return np.maximum(np.abs(u), np.abs(v)) - scale
-
-
-def _triangle(u, v, scale):
-    sides = [u * np.cos(a) + v * np.sin(a) for a in (0, 2 * np.pi / 3, 4 * np.pi / 3)]
-    return np.maximum.reduce(sides) - scale / 2
-
-
-_DISTANCES = (_disc, _square, _triangle)
 
 KINDS: dict = {
     "linear_gaussian": LinearGaussian,

@@ -41,6 +41,10 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
     #: Whether it has a density. A point mass has none, and then bounds have no prior terms.
     has_density = True
 
+    #: Whether the density of codes that a posterior hasn't drawn itself takes one pass, and not one
+    #: for each latent.
+    one_pass_density = True
+
     #: The moments that are parameters of their own: what an export gives. A Bernoulli's standard
     #: deviation follows from its mean, so it leaves that out.
     moments: tuple[str, ...] = ("mean", "stddev")
@@ -71,6 +75,11 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
         """The noise that a posterior's draw is made of: name -> shape of one row."""
         return {"eps": self.event_shape}
 
+    @property
+    def measure(self):
+        """What nats of log p(x) are counted against: they compare where this is the same."""
+        return "mass" if self.discrete else "density"
+
     @abc.abstractmethod
     def _distribution(self, params):
         """Returns the distribution; `params` has been checked."""
@@ -86,6 +95,10 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
     def _element_log_prob(self, distribution, x):
         """Returns the terms of log p(x); the default takes a `tfd.Independent` apart."""
         return distribution.distribution.log_prob(x)
+
+    def _errors(self, distribution, x):
+        """Returns how far the mean is from data; a member adds what suits its kind of data."""
+        return {"squared_error": (x - distribution.mean()) ** 2}
 
     def _network_input(self, x):
         """Returns data as an encoder reads it best; the default as it is."""
@@ -159,6 +172,20 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
             ValueError: If the elements depend on each other.
         """
         return self._element_log_prob(distribution, x)
+
+    def errors(self, distribution, x):
+        """Returns how far what a likelihood expects is from the data, in plain numbers.
+
+        Args:
+            distribution: What calling this layer returned.
+            x: Float tensor `[*batch, *event_shape]`.
+
+        Returns:
+            Dict of name to `[*batch, *event_shape]`: always `squared_error`, of the mean, in
+            squared units of the data; `misclassified`, 0 or 1, where the most probable value
+            means something.
+        """
+        return self._errors(distribution, x)
 
     @property
     def has_reports(self):

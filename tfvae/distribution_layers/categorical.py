@@ -56,6 +56,11 @@ class CategoricalLayer(LevelsLayer, name="categorical"):
     def _distribution(self, params):
         return tfd.Independent(_Categorical(params, self.step), len(self.event_shape))
 
+    def _errors(self, distribution, x):
+        likeliest = tf.argmax(distribution.distribution.logits, axis=-1, output_type=tf.int32)
+        wrong = tf.not_equal(tf.cast(tf.round(x / self.step), tf.int32), likeliest)
+        return {**super()._errors(distribution, x), "misclassified": tf.cast(wrong, tf.float32)}
+
     def _sample(self, distribution, seed):
         probs = tf.nn.softmax(distribution.distribution.logits)
         index = draws.category(noise.open_uniform(seed, self.event_shape), probs)

@@ -42,6 +42,33 @@ class Elementwise(tfd.Distribution):  # type: ignore[name-defined]
         return tf.constant([], tf.int32)
 
 
+def flattened(function, *tensors):
+    """Runs a function of single numbers with the last axes that all tensors share as one axis.
+
+    The first axis of each, its batch, stays apart.
+
+    The result is the same; XLA's loops on CPU take up to twice as long over the short last axes of
+    images, such as 28 x 28 x 1, as over one of 784.
+
+    Args:
+        function: Of tensors that broadcast, element by element.
+        *tensors: Float tensors of known rank.
+
+    Examples:
+        >>> flattened(tf.add, tf.ones([2, 5, 3, 4]), tf.ones([5, 3, 4])).shape
+        TensorShape([2, 5, 3, 4])
+    """
+    shapes = [tensor.shape.as_list()[::-1] for tensor in tensors]
+    same = [sizes[0] is not None and len(set(sizes)) == 1 for sizes in zip(*shapes, strict=False)]
+    num = min([*same, False].index(False), min(map(len, shapes)) - 1)
+    if num < 2:
+        return function(*tensors)
+    flat = [tf.reshape(t, tf.concat([tf.shape(t)[:-num], [-1]], axis=0)) for t in tensors]
+    values = function(*flat)
+    last = tensors[0].shape[-num:]
+    return tf.reshape(values, tf.concat([tf.shape(values)[:-1], last], axis=0))
+
+
 def log_rising(start, num):
     """Returns log (Gamma(start + num) / Gamma(start)) - num log(start + 8), without cancellation.
 

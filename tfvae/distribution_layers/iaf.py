@@ -48,6 +48,7 @@ class IAFLayer(DistributionLayer, name="iaf"):
 
     reparameterized = True
     is_likelihood = False
+    one_pass_density = False
 
     def __init__(self, event_shape, *, num_flows=2, hidden=64, context=16, **kwargs):
         super().__init__(event_shape, **kwargs)

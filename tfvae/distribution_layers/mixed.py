@@ -83,6 +83,12 @@ class MixedLayer(DistributionLayer, name="mixed"):
         return (sum(math.prod(layer.params_shape) for layer, _ in self._groups) + categories,)
 
     @property
+    def measure(self):
+        """The measures of the columns: mass of a category or count, density of a number."""
+        kinds = {p: layer.measure for layer, places in self._groups for p in places}
+        return ", ".join(kinds.get(place, "mass") for place in range(len(self._fields)))
+
+    @property
     def has_reports(self):
         """Whether a column has something to report."""
         return any(layer.has_reports for layer, _ in self._groups)

@@ -7,6 +7,8 @@ from tfvae.options import check_count
 
 # Rows that the decoder sees at once: enough to fill the matrix units, small enough for caches.
 _ROWS = 2000
+# Rows of one call of TensorFlow, a second or so: between two of them one can be interrupted.
+_CALL_ROWS = 200_000
 
 
 def log_weights(model, x, seeds):
@@ -22,25 +24,23 @@ def log_weights(model, x, seeds):
     Returns:
         log_weights: `[sample, batch]`, nats.
     """
-    posterior = model.posterior(x)
-    shape = tuple(posterior.distribution.event_shape)
-    z = posterior.bijector.forward(noise.normal(seeds, shape))  # [sample, batch, latent]
-    return model.likelihood(z).log_prob(x) + model.prior().log_prob(z) - posterior.log_prob(z)
+    return _weigh(model, x, model.posterior(x), model.prior(), seeds)
 
 
-def log_likelihood(model, x, seeds, num_samples):
+def log_likelihood(model, x, seeds, num_samples, on_rows=None):
     """Estimates log p(x) from below with exactly `num_samples` samples an example.
 
         log p(x) >= E[log mean_k w_k],  equal as the number of samples grows
 
     The samples are streamed in chunks, so memory doesn't grow with their number, and each has
-    noise of its own, so the chunks don't matter to the value.
+    noise of its own, so the value is the same for any chunks, but for the rounding of float32.
 
     Args:
         model: Has `posterior(x)`, `likelihood(z)` and `prior()`.
         x: `[batch, *event]`.
         seeds: int32 `[batch, 2]`.
         num_samples: Positive int.
+        on_rows: Called now and then with the number of codes weighed since the last time.
 
     Returns:
         log_likelihood: `[batch]`, nats.
@@ -52,25 +52,60 @@ def log_likelihood(model, x, seeds, num_samples):
         [1] Burda et al., eq. 8. https://arxiv.org/abs/1509.00519
     """
     check_count("num_samples", num_samples)
-    chunk = max(1, min(num_samples, _ROWS // max(1, int(x.shape[0]))))
+    batch = max(1, int(x.shape[0]))
+    chunk = max(1, min(num_samples, _ROWS // batch))
+    largest, total = tf.fill([tf.shape(x)[0]], float("-inf")), tf.zeros([tf.shape(x)[0]])
+    for start, num, size in _calls(num_samples, chunk, max(1, _CALL_ROWS // (chunk * batch))):
+        place = (tf.constant(start), tf.constant(num), size)
+        largest, total = _add_weights(model, x, seeds, largest, total, *place)
+        if on_rows is not None:
+            on_rows(num * size * batch)
+    return largest + tf.math.log(total) - tf.math.log(tf.cast(num_samples, tf.float32))
+
+
+def _calls(num_samples, chunk, most):
+    """Yields the first sample, the number of chunks and the size of a chunk of each call.
+
+    Examples:
+        >>> list(_calls(23, chunk=5, most=3))
+        [(0, 3, 5), (15, 1, 5), (20, 1, 3)]
+    """
     whole, rest = divmod(num_samples, chunk)
-    total = _log_sum_weights(model, x, seeds, tf.constant(0), tf.constant(whole), chunk)
+    for start in range(0, whole, most):
+        yield start * chunk, min(most, whole - start), chunk
     if rest:
-        start = tf.constant(whole * chunk)
-        last = _log_sum_weights(model, x, seeds, start, tf.constant(1), rest)
-        total = tf.experimental.numpy.logaddexp(total, last)
-    return total - tf.math.log(tf.cast(num_samples, tf.float32))
+        yield whole * chunk, 1, rest
 
 
 @xla.function
-def _log_sum_weights(model, x, seeds, start, num_chunks, chunk):
-    """Returns log sum_k w_k `[batch]` over `num_chunks` chunks of samples from `start` on."""
+def _add_weights(model, x, seeds, largest, total, start, num_chunks, chunk):
+    """Adds the weights of `num_chunks` chunks of samples from `start` on.
 
-    def add(index, total):
+    A sum of weights is exp(largest) * total: what exp can't hold is never asked of it.
+
+    Returns:
+        largest: Logarithm of the largest weight so far, `[batch]`.
+        total: Sum of all weights so far as shares of it, `[batch]`.
+    """
+    # Here and not for each chunk: they are the same for all, and an encoder may be dear.
+    posterior, prior = model.posterior(x), model.prior()
+
+    def add(index, largest, total):
         samples = start + index * chunk + tf.range(chunk)
         keys = noise.fold_in(seeds[tf.newaxis], samples[:, tf.newaxis])
-        chunk_total = tf.reduce_logsumexp(log_weights(model, x, keys), axis=0)
-        return index + 1, tf.experimental.numpy.logaddexp(total, chunk_total)
+        weights = _weigh(model, x, posterior, prior, keys)
+        new = tf.maximum(largest, tf.reduce_max(weights, axis=0))
+        # Where no weight is above zero yet, infinity minus infinity would be NaN.
+        shift = tf.where(tf.math.is_inf(new), tf.zeros_like(new), new)
+        total = total * tf.exp(largest - shift) + tf.reduce_sum(tf.exp(weights - shift), axis=0)
+        return index + 1, new, total
 
-    empty = tf.fill([tf.shape(x)[0]], tf.constant(float("-inf")))
-    return tf.while_loop(lambda index, _: index < num_chunks, add, (tf.constant(0), empty))[1]
+    state = (tf.constant(0), largest, total)
+    return tf.while_loop(lambda index, *_: index < num_chunks, add, state)[1:]
+
+
+def _weigh(model, x, posterior, prior, seeds):
+    """Returns the log-weights `[sample, batch]` of codes from seeds int32 `[sample, batch, 2]`."""
+    shape = tuple(posterior.distribution.event_shape)
+    z = posterior.bijector.forward(noise.normal(seeds, shape))  # [sample, batch, latent]
+    return model.likelihood(z).log_prob(x) + prior.log_prob(z) - posterior.log_prob(z)

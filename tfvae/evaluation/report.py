@@ -2,18 +2,20 @@
 
 import importlib.metadata
 import math
+import platform
 
 import numpy as np
 
-from tfvae import noise, xla
-from tfvae.evaluation import importance
-from tfvae.noise import Stream
+from tfvae.evaluation import collapse, latents
+from tfvae.evaluation.measures import measure
+from tfvae.evaluation.moments import Moments
+from tfvae.evaluation.mutual_information import mutual_information
 
-_BATCH_SIZE = 500
-_PACKAGES = ("tensorflow", "keras", "tensorflow-probability")
+_PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
+_TERMS = ("log_likelihood", "elbo", "reconstruction", "kl")
 
 
-def evaluate(model, dataset, split, *, num_samples=0, seed=0, on_batch=None):
+def evaluate(model, dataset, split, *, num_samples=0, seed=0, on_rows=None):
     """Evaluates a model on every example of a split.
 
     Args:
@@ -22,51 +24,100 @@ def evaluate(model, dataset, split, *, num_samples=0, seed=0, on_batch=None):
         split: Name of a split.
         num_samples: Importance samples an example for the log-likelihood; 0 leaves it out.
         seed: Int; an example's noise follows from it and from the example's place.
-        on_batch: Called with the number of examples done, for progress.
+        on_rows: As of `measures.measure`, for progress.
+
+    Returns:
+        Dict of what `summarize` and `information` return, together.
+    """
+    found = measure(model, dataset, split, num_samples=num_samples, seed=seed, on_rows=on_rows)
+    report = summarize(model, dataset, split, found, num_samples=num_samples, seed=seed)
+    kl = found.terms["kl"]
+    return {**report, **information(model, dataset, split, kl, seed=seed)}
+
+
+def summarize(model, dataset, split, found, *, num_samples=0, seed=0):
+    """Makes a report of what has been measured.
+
+    Args:
+        model: A `VAE`.
+        dataset: A `Dataset`.
+        split: Name of a split.
+        found: The `measures.Measures` of the model on it.
+        num_samples: What was asked for.
+        seed: As `num_samples`.
 
     Returns:
         Dict of means over the examples in nats, each beside its standard error: `elbo`,
-        `reconstruction`, `kl` and, if asked for, `log_likelihood`; and `protocol`. Where the
-        likelihood is one of levels, `bits_per_dimension` too: minus the log-likelihood, or the
-        ELBO without one, in bits for each element that is there.
+        `reconstruction`, `kl` and, if asked for, `log_likelihood`; `rate` and `distortion`, which
+        are the divergence and minus the reconstruction term; the errors of the reconstruction;
+        `latents`; and `protocol`. Where the likelihood is one of levels, `bits_per_dimension` too:
+        minus the log-likelihood, or the ELBO without one, in bits for each element that is there.
     """
-    values: dict[str, list] = {}
-    done, there = 0, 0
-    for x in dataset.split(split, _BATCH_SIZE):
-        seeds = noise.row_seeds(noise.seed_of(Stream.ELBO, seed), len(x), done)
-        terms = dict(_metrics(model, x, seeds))
-        if num_samples:
-            seeds = noise.row_seeds(noise.seed_of(Stream.LIKELIHOOD, seed), len(x), done)
-            terms["log_likelihood"] = importance.log_likelihood(model, x, seeds, num_samples)
-        for name, term in terms.items():
-            values.setdefault(name, []).append(term.numpy())
-        done += len(x)
-        there += int(np.count_nonzero(~np.isnan(x)))
-        if on_batch is not None:
-            on_batch(done)
-    report = {}
-    for name in ("log_likelihood", "elbo", "reconstruction", "kl"):
-        if name in values:
-            report.update(_mean(name, np.concatenate(values[name])))
+    report: dict = {}
+    for name in _TERMS:
+        if name in found.terms:
+            report |= with_error(name, found.terms[name])
+    report |= {"rate": report["kl"], "distortion": -report["reconstruction"]}
     if model.likelihood_layer.in_bits:
         nats = report.get("log_likelihood", report["elbo"])
-        report["bits_per_dimension"] = -nats * done / (math.log(2) * there)
-    protocol = _protocol(model, dataset, split, done, num_samples, seed)
+        scale = math.log(2) * found.num_observed / found.num_examples
+        report["bits_per_dimension"] = -nats / scale
+    report |= found.errors
+    report["latents"] = _latents(found, model, dataset, split)
+    report["protocol"] = _protocol(model, dataset, split, found.num_examples, num_samples, seed)
     if dataset.masks_missing:
-        protocol["missing"] = done * math.prod(model.event_shape) - there
-    return {**report, "protocol": protocol}
+        elements = found.num_examples * math.prod(model.event_shape)
+        report["protocol"]["missing"] = elements - found.num_observed
+    return report
 
 
-@xla.function
-def _metrics(model, x, seeds):
-    return model.terms(x, seeds).metrics
+def information(model, dataset, split, kl, *, seed=0):
+    """Takes the rate apart: what codes tell of their example, and how far they are from the prior.
+
+        rate = I_q(n; z) + KL(q(z) || p(z))
+
+    Args:
+        model: A `VAE`.
+        dataset: A `Dataset`.
+        split: Name of a split.
+        kl: KL(q(z|x) || p(z)) of each example, nats `[num_examples]`.
+        seed: Int.
+
+    Returns:
+        Dict of `information`: what `mutual_information` returns, and `marginal_kl` and `rate` of
+        the same examples; None where there is no such estimate.
+    """
+    found = mutual_information(model, dataset, split, seed=seed)
+    if found is not None:
+        rate = float(np.mean(kl[: found["num_examples"]], dtype=np.float64))
+        found |= {"rate": rate, "marginal_kl": rate - found["mutual_information"]}
+    return {"information": found}
 
 
-def _mean(name, values):
-    values = values.astype(np.float64)
+def with_error(name, values):
+    """Returns the mean of values and its standard error, a dict of two.
+
+    Examples:
+        >>> with_error("elbo", np.array([1.0, 2.0, 3.0]))
+        {'elbo': 2.0, 'elbo_standard_error': 0.5773502691896257}
+    """
+    moments = Moments()
+    moments.add(values)
     # One example has no spread: null in JSON, which has no NaN.
-    error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
-    return {name: float(values.mean()), f"{name}_standard_error": error}
+    return {name: float(moments.mean), f"{name}_standard_error": moments.standard_error}
+
+
+def _latents(found, model, dataset, split):
+    given, x = model.bind(next(iter(dataset.split(split, 1))))
+    kl = None if found.latent_kl is None else found.latent_kl.tolist()
+    active = collapse.active(found.activity)
+    return {
+        "num_active": int(active.sum()),
+        "activity": found.activity.tolist(),
+        "kl": kl,
+        "kl_method": latents.method(given.posterior(x), given.prior()),
+        "alarm": collapse.alarm(found.activity, kl) if model.posterior_layer.has_density else "",
+    }
 
 
 def _samples(num):
@@ -79,6 +130,7 @@ def _protocol(model, dataset, split, num_examples, num_samples, seed):
         "fingerprint": dataset.fingerprint(),
         "split": split,
         "num_examples": num_examples,
+        "binarization": dataset.binarization,
         "units": "nats an example, summed over the event",
         "elbo": f"{_samples(model.objective.num_samples)} of z an example",
         "log_likelihood": f"importance-weighted bound with {num_samples} samples of z an example"
@@ -86,5 +138,8 @@ def _protocol(model, dataset, split, num_examples, num_samples, seed):
         else "not estimated",
         "num_samples": num_samples,
         "seed": seed,
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        },
     }

@@ -28,11 +28,14 @@ class Endpoint:
         function: Takes the inputs by name and returns a dict of tensors. Dimension 0 of each is
             the batch.
         inputs: A named `tf.TensorSpec` for each input, its dimension 0 None.
+        draw: Function (NumPy `Generator`, batch) -> dict of inputs, where not all values of their
+            types are valid, such as PNG files; or None.
     """
 
     name: str
     function: Callable
     inputs: tuple
+    draw: Callable | None = None
 
 
 class Exporter(components.Component, abc.ABC):

@@ -1,7 +1,10 @@
 """When two outputs count as the same: the tolerances of verification and of golden answers.
 
-Needs NumPy alone.
+Of PNG files it is the pixels that count: libraries pack them in ways of their own. Needs NumPy
+alone, and pillow for such files.
 """
+
+import io
 
 import numpy as np
 
@@ -36,10 +39,12 @@ def difference(expected, given):
 
 def compare(want, have):
     """Returns how an output differs from the model's as text, or None where it agrees."""
-    if not np.all(np.isfinite(want)):
-        return "of the model itself holds values that are not finite. Train it again."
+    if want.dtype.kind == have.dtype.kind == "S":
+        want, have = _pixels(want), _pixels(have)
     if have.dtype != want.dtype or have.shape != want.shape:
         return f"is {have.dtype}{list(have.shape)} instead of {want.dtype}{list(want.shape)}."
+    if not np.all(np.isfinite(want)):
+        return "of the model itself holds values that are not finite. Train it again."
     error = np.abs(have.astype(np.float64) - want)
     allowed = ABSOLUTE + RELATIVE * np.max(np.abs(want), initial=0.0)
     num_wrong = int(np.sum(~(error <= allowed)))  # NaN counts as wrong
@@ -56,3 +61,16 @@ def _num_flips(want):
     """Returns how many elements of a discrete draw may differ; none of a continuous output."""
     discrete = np.array_equal(want, np.round(want))
     return 1 + int(FLIPS * want.size) if discrete else 0
+
+
+def _pixels(files):
+    """Returns the pixels of PNG files, uint8 `[num, height, width]` and perhaps channels.
+
+    Of files that are none, or that differ in size, there is nothing to compare: an empty array.
+    """
+    from PIL import Image
+
+    try:
+        return np.stack([np.asarray(Image.open(io.BytesIO(content))) for content in files])
+    except (OSError, ValueError):
+        return np.zeros([len(files), 0], np.uint8)

@@ -4,13 +4,14 @@ Signatures that draw take their noise from outside. In a format that can draw ra
 it is a seed for each row, so that a row's draw depends on its own seed alone; elsewhere it is the
 noise itself, and then only the deterministic block z = g(eps, x) is exported. A signature takes the
 noise that its part needs, as the part's `noise_shapes` say: standard normal `eps`, uniform `u`, or
-none.
+none. The signatures of a conditional model have one more input, `condition`.
 """
 
 import inspect
 
 import tensorflow as tf
 
+from tfvae.exporters import verification
 from tfvae.exporters.base import Endpoint, ExportError
 
 
@@ -25,6 +26,47 @@ def endpoints(vae, noise):
         Dict of part, "encoder" and "decoder", to a tuple of `Endpoint`.
     """
     return {"seed": _from_seeds, "eps": _from_noise}[noise](vae)
+
+
+def of_format(vae, exporter):
+    """Returns the endpoints that a format is written with, for a model with a condition or without.
+
+    Args:
+        vae: The model.
+        exporter: An `Exporter`.
+
+    Returns:
+        As `endpoints`. Where the model is conditional, each takes the condition of its rows last.
+
+    Raises:
+        ExportError: If the model can't have them.
+    """
+
+    def make(model):
+        return exporter.endpoints(model, endpoints(model, exporter.noise))
+
+    listed = make(vae)
+    if vae.condition is None:
+        return listed
+    return {
+        part: tuple(_conditional(vae, make, part, index) for index in range(len(listed[part])))
+        for part in listed
+    }
+
+
+def _conditional(vae, make, part, index):
+    """Returns an endpoint with one more input: what it is of the model given its condition."""
+    endpoint, condition = make(vae)[part][index], vae.condition
+
+    def function(**inputs):
+        given = vae.given(inputs.pop(condition.input.name))
+        return make(given)[part][index].function(**inputs)
+
+    def draw(rng, batch):
+        inputs = verification.random_inputs(endpoint, batch, rng)
+        return {**inputs, condition.input.name: condition.examples(batch)}
+
+    return _endpoint(endpoint.name, function, (*endpoint.inputs, condition.input), draw)
 
 
 def weights(vae):
@@ -54,7 +96,8 @@ def _asks_posterior(vae):
         asked.append(x)
         return vae.posterior(x)
 
-    vae.prior_layer.distribution(posterior_of)
+    known = None if vae.condition is None else tf.zeros([1, vae.condition.size])
+    vae.prior_layer.distribution(posterior_of, known)
     return bool(asked)
 
 
@@ -92,7 +135,7 @@ def _from_noise(vae):
 
     def generate(**noise):
         # The code is the prior's: the model's own draw for the same noise.
-        return {"mean": decode(vae.prior_layer.draw(noise, vae.posterior))["mean"]}
+        return {"mean": decode(vae.draw_codes(noise))["mean"]}
 
     x = _x(vae)
     return {
@@ -114,7 +157,7 @@ def _noise(part):
     )
 
 
-def _endpoint(name, function, inputs):
+def _endpoint(name, function, inputs, draw=None):
     """Returns the `Endpoint` of a function that takes its inputs as keywords.
 
     TensorFlow reads the names of inputs from a signature: the function gets one that names them.
@@ -128,7 +171,7 @@ def _endpoint(name, function, inputs):
         return function(**signature.bind(*args, **kwargs).arguments)
 
     with_names.__signature__ = signature  # type: ignore[attr-defined]
-    return Endpoint(name, with_names, inputs)
+    return Endpoint(name, with_names, inputs, draw)
 
 
 def _posterior(vae):

@@ -7,9 +7,11 @@
                      "inputs": {"seed": {"dtype": "int32", "values": [[1, 2], [3, 4]]}},
                      "outputs": {"z": {"dtype": "float32", "values": [[...], [...]]}, ...}}, ...]}
 
-The answers are the model's own, and the files have been shown to give them. Needs NumPy alone.
+The answers are the model's own, and the files have been shown to give them. Bytes are of the dtype
+"string" and written in base64. Needs NumPy alone.
 """
 
+import base64
 import dataclasses
 import json
 import pathlib
@@ -91,13 +93,20 @@ def read(path):
 
 def _plain(arrays):
     return {
-        name: {"dtype": array.dtype.name, "values": _shortest(array)}
+        name: {"dtype": dtype_name(array), "values": _shortest(array)}
         for name, array in arrays.items()
     }
 
 
+def dtype_name(array):
+    """Returns the name of an array's dtype as TensorFlow calls it: "string" for bytes."""
+    return "string" if array.dtype.kind == "S" else array.dtype.name
+
+
 def _shortest(array):
     """Returns nested lists with the fewest digits that give the same float32 again."""
+    if array.dtype.kind == "S":
+        return [base64.b64encode(content).decode() for content in array]
     if array.dtype != np.float32:
         return array.tolist()
     flat = [float(str(value)) for value in array.ravel()]
@@ -105,4 +114,10 @@ def _shortest(array):
 
 
 def _arrays(plain):
-    return {name: np.array(item["values"], item["dtype"]) for name, item in plain.items()}
+    return {name: _array(**item) for name, item in plain.items()}
+
+
+def _array(dtype, values):
+    if dtype == "string":
+        return np.array([base64.b64decode(text) for text in values])
+    return np.array(values, dtype)

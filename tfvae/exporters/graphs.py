@@ -18,6 +18,7 @@ _FUNCTIONS = "library"  # the field of a GraphDef that holds the functions that 
 
 # What JSON and every client can hold, and what pixels come in.
 _TYPES = ("float32", "int32", "uint8")
+_BYTES = "_bytes"  # ends the names of strings: REST reads and writes those as bytes
 
 
 def problems(path, endpoints, weights, foreign):
@@ -54,7 +55,8 @@ def _types(name, signature, endpoints):
         for key, info in tensors.items():
             dtype = tf.dtypes.as_dtype(info.dtype).name
             wanted = declared.get(name, {}).get(key, dtype)
-            if dtype not in _TYPES or dtype != wanted:
+            fits = dtype in _TYPES or (dtype == "string" and key.endswith(_BYTES))
+            if not fits or dtype != wanted:
                 allowed = wanted if wanted in _TYPES else "float32, or int32"
                 yield (
                     f"Static check of types: {kind} `{key}` of signature `{name}` is {dtype}, "

@@ -88,11 +88,12 @@ class LiteRT(Exporter, name="litert"):
     def _assess(self, paths, endpoints, materials, process_of):
         if not self.needs_examples:
             return []
-        from tfvae.exporters import variants
+        from tfvae.exporters import variant_signatures, variants
 
         files = {(p, v): _beside(path, v) for p, path in paths.items() for v in self.variants}
         with tempfile.TemporaryDirectory() as folder:
             process = process_of(self.runtime)
+            variant_signatures.check(files, endpoints, process, folder)
             rows = variants.assess(files, endpoints, materials, process, folder)
         wrong = [row for row in rows if row["variant"] == "batch1" and row["largest_error"] > 1e-3]
         if wrong:

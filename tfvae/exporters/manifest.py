@@ -32,6 +32,7 @@ class Provenance:
         evaluations: Evaluations as in a run's `evaluation.json`, the newest last.
         samples: A picture of new examples, the bytes of a PNG file.
         examples: Rows of data as they came, for formats that are calibrated and measured on some.
+        conditions: The values of their condition, for a conditional model.
     """
 
     options: dict = dataclasses.field(default_factory=dict)
@@ -40,12 +41,15 @@ class Provenance:
     evaluations: list = dataclasses.field(default_factory=list)
     samples: bytes | None = None
     examples: np.ndarray | None = None
+    conditions: np.ndarray | None = None
 
 
 def describe(vae, provenance, verdicts):
     """Returns what a manifest says of a model, whether it is published or refused."""
     config = vae.get_config()
-    parts = ("network", "posterior", "likelihood", "prior", "objective")
+    parts = ["network", "posterior", "likelihood", "prior", "objective"]
+    if vae.condition is not None:
+        parts.append("condition")
     return {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "model": {

@@ -23,6 +23,7 @@ class Materials:
         name: Name of the export.
         described: What `contract.describe` says of inputs and outputs.
         examples: Rows of data as they came, `[num, *row_shape]`, or None.
+        conditions: The values of their condition, for a conditional model.
     """
 
     vae: Any
@@ -30,6 +31,7 @@ class Materials:
     name: str = ""
     described: dict = dataclasses.field(default_factory=dict)
     examples: np.ndarray | None = None
+    conditions: Any = None
 
     def rows(self):
         """Returns representative rows of data, float32.
@@ -46,12 +48,26 @@ class Materials:
 
     def codes(self):
         """Returns representative codes: half from the prior, half from the posterior of `rows`."""
-        rows = self.rows()
+        rows, vae = self.rows(), self.given()
         seeds = noise.row_seeds(noise.seed_of(Stream.SAMPLE, 0), len(rows))
-        drawn = self.vae.prior_layer.sample(seeds, self.vae.posterior)
-        seen = self.vae.seen(self.x())
-        posterior = self.vae.posterior_layer.sample(self.vae.encoder(seen), seeds)
-        return np.concatenate([drawn, posterior]).astype(np.float32)
+        posterior = vae.posterior_layer.sample(vae.encode(vae.seen(self.x())), seeds)
+        return np.concatenate([vae.sample_codes(seeds), posterior]).astype(np.float32)
+
+    def known(self, num):
+        """Returns the conditions of `rows`, repeated up to a number of rows."""
+        values = self.conditions[: len(self.rows())]
+        return np.concatenate([values] * (num // len(values)))
+
+    def given(self):
+        """Returns the model, given the conditions of `rows` if it is conditional."""
+        if self.vae.condition is None:
+            return self.vae
+        if self.conditions is None:
+            raise ExportError(
+                "This format is measured on data, and the model is conditional. Give the "
+                "conditions of the rows too: `Provenance(examples=x, conditions=c)`."
+            )
+        return self.vae.given(self.known(len(self.rows())))
 
     def x(self):
         """Returns the examples of `rows`."""

@@ -16,6 +16,7 @@ def text(manifest):
 
 def _head(manifest):
     model = manifest["model"]
+    known = f"\n| condition c | `{model['condition']}` |" if "condition" in model else ""
     return (
         f"# {manifest['name']}, version {manifest['version']}\n\n"
         f"A variational autoencoder of examples of shape {tuple(model['event_shape'])}, with "
@@ -26,7 +27,7 @@ def _head(manifest):
         f"| posterior q(z given x) | `{model['posterior']}` |\n"
         f"| likelihood p(x given z) | `{model['likelihood']}` |\n"
         f"| networks | `{model['network']}` |\n"
-        f"| objective | `{model['objective']}` |"
+        f"| objective | `{model['objective']}` |{known}"
     )
 
 

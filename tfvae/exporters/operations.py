@@ -47,6 +47,10 @@ AvgPool AvgPool3D BiasAdd Conv2D Conv2DBackpropInput Conv3D Conv3DBackpropInputV
 DepthwiseConv2dNative FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 MaxPool MaxPool3D
 """
 
+_PICTURES = """
+DecodePng EncodePng
+"""
+
 _FUNCTIONS = """
 Case If PartitionedCall StatefulPartitionedCall StatelessCase StatelessIf StatelessWhile While
 EmptyTensorList TensorListElementShape TensorListFromTensor TensorListGetItem TensorListLength
@@ -57,10 +61,10 @@ _VARIABLES = """
 DisableCopyOnRead ReadVariableOp ResourceGather ResourceGatherNd VarHandleOp
 """
 
-_GROUPS = (_SHAPES, _MATHEMATICS, _REDUCTIONS, _LOGIC, _LINEAR_ALGEBRA, _NETWORKS, _FUNCTIONS)
+_GROUPS = (_SHAPES, _MATHEMATICS, _REDUCTIONS, _LOGIC, _LINEAR_ALGEBRA, _NETWORKS, _PICTURES)
 
 #: Names of the operations that a signature may consist of.
-ALLOWED = frozenset(" ".join((*_GROUPS, _VARIABLES)).split())
+ALLOWED = frozenset(" ".join((*_GROUPS, _FUNCTIONS, _VARIABLES)).split())
 
 _HOST_CALLS = ("EagerPyFunc", "PyFunc", "PyFuncStateless", "NumpyFunction", "XlaHostCompute")
 

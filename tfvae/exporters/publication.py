@@ -78,6 +78,7 @@ def export(vae, directory, formats=FORMATS, *, provenance=None, gates=(), keep=N
             name=staging.root.resolve().name,
             described=contract.describe(vae),
             examples=release.provenance.examples,
+            conditions=release.provenance.conditions,
         )
         _write_and_prove(exporters, materials, staging.directory, processes, release)
 
@@ -96,7 +97,7 @@ def _write_and_prove(exporters, materials, directory, processes, release):
     weights = endpoints.weights(vae)
     proofs = []
     for exporter in exporters:
-        wanted = exporter.endpoints(vae, endpoints.endpoints(vae, exporter.noise))
+        wanted = endpoints.of_format(vae, exporter)
         paths = exporter.write(wanted, directory, materials)
         proof = Verification(exporter, wanted, paths, weights, processes.of(exporter), directory)
         proofs.append((exporter, wanted, paths, proof))  # it goes on while the next is written

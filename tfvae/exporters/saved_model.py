@@ -17,8 +17,9 @@ class SavedModel(Exporter, name="saved_model"):
     switches off by default.
 
     Args:
-        input: 'uint8' adds signatures for images of bytes, `encode_image` (image -> mean, stddev)
-            and `decode_image` (z -> image), with pixels / 255 in the graph.
+        input: 'uint8' and 'png' add signatures for images, `encode_image` (image -> mean, stddev)
+            and `decode_image` (z -> image), with pixels / 255 in the graph: as uint8 arrays, or
+            as PNG files.
 
     Raises:
         ValueError: If `input` is another.
@@ -35,19 +36,19 @@ class SavedModel(Exporter, name="saved_model"):
     beside = ("serving",)
 
     def __init__(self, *, input="float32"):  # noqa: A002 - the name of the option
-        if input not in ("float32", "uint8"):
+        if input not in ("float32", "uint8", "png"):
             raise ValueError(
-                f"`input` of `saved_model` is 'float32' or 'uint8'. Received {input!r}. Write "
-                f"`saved_model(input='uint8')` for images of bytes."
+                f"`input` of `saved_model` is 'float32', 'uint8' or 'png'. Received "
+                f"{input!r}. Write `saved_model(input='png')` for images."
             )
-        self._images = input == "uint8"
+        self._input = input
 
     def _endpoints(self, vae, endpoints):
-        if not self._images:
+        if self._input == "float32":
             return endpoints
         from tfvae.exporters import pixels
 
-        return pixels.with_images(vae, endpoints)
+        return pixels.with_images(vae, endpoints, self._input)
 
     def _write(self, endpoints, paths, materials):
         del materials  # written where the model is

@@ -5,18 +5,20 @@
     serving/monitoring.config    metrics for Prometheus
     serving/compose.yaml         one server for both parts
     serving/kserve/*.yaml        one service for each part
-    serving/requests/*.json      an example request for each signature
-    serving/README.md            the commands
+    serving/requests/*.json      an example request for each signature of the newest version
+    serving/requests/README.md   the commands that send them
+    serving/README.md            the other commands
 
 A publication moves `canary` to the new version; `stable` stays where it is until somebody changes
-its number in `models.config`. The other files are written once and left to their owners.
+its number in `models.config`. The requests are those of the newest version. The other files are
+written once and left to their owners.
 """
 
 import importlib.metadata
-import json
 import pathlib
 import re
 
+from tfvae.exporters import example_requests
 from tfvae.files import write_atomically
 
 FOLDER = "serving"
@@ -67,12 +69,12 @@ def write(root, version, parts, requests):
         "batching.config": _BATCHING,
         "monitoring.config": _MONITORING,
         "compose.yaml": _compose(image),
-        "README.md": _readme(name, image, parts, requests),
+        "README.md": _readme(name, image, parts),
         **{f"kserve/{part}.yaml": _kserve(name, part) for part in parts},
-        **{f"requests/{r.part}-{r.signature}.json": _request(r) for r in requests},
     }.items():
         if not (folder / relative).exists():
             _write(folder / relative, text)
+    example_requests.write(folder / "requests", version, requests)
     _write(folder / CONFIG, models_config(parts, _stable(root, version, parts), version))
 
 
@@ -196,27 +198,8 @@ spec:
 """
 
 
-def _request(request):
-    """Returns an example request in rows, the body that REST takes."""
-    inputs = {key: [_plain(row) for row in array] for key, array in request.inputs.items()}
-    names, columns = list(inputs), zip(*inputs.values(), strict=True)
-    rows = [dict(zip(names, row, strict=True)) for row in columns]
-    return json.dumps({"signature_name": request.signature, "instances": rows}) + "\n"
-
-
-def _plain(array):
-    if array.ndim:
-        return [_plain(item) for item in array]
-    return float(str(array)) if array.dtype.kind == "f" else int(array)
-
-
-def _readme(name, image, parts, requests):
+def _readme(name, image, parts):
     flags = " \\\n      ".join(_FLAGS)
-    curls = "\n".join(
-        f"    curl -s localhost:8501/v1/models/{r.part}:predict -d @requests/{r.part}-"
-        f"{r.signature}.json"
-        for r in requests
-    )
     states = "\n".join(f"    curl -s localhost:8501/v1/models/{part}" for part in parts)
     return f"""\
 # Serving {name}
@@ -242,10 +225,7 @@ Which versions are served, and the types and shapes of their signatures:
 {states}
     curl -s localhost:8501/v1/models/{parts[0]}/metadata
 
-Each signature, two rows:
-
-{curls}
-
+`requests/` has an example for each signature of the newest version, and the command that sends it.
 A label or a version stands in the path: `/v1/models/{parts[0]}/labels/stable:predict`,
 `/v1/models/{parts[0]}/versions/1:predict`.
 

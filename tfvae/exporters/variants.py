@@ -9,6 +9,7 @@
 Each keeps float32 inputs and outputs.
 """
 
+import dataclasses
 import functools
 import json
 import math
@@ -19,7 +20,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions import DiagonalNormal
-from tfvae.exporters.base import Endpoint, ExportError
+from tfvae.exporters.base import ExportError
 
 tfd = tfp.distributions
 
@@ -35,10 +36,8 @@ def endpoints_of(variant, endpoints):
     if variant != "batch1":
         return endpoints
     return tuple(
-        Endpoint(
-            e.name,
-            e.function,
-            tuple(tf.TensorSpec((1, *s.shape[1:]), s.dtype, s.name) for s in e.inputs),
+        dataclasses.replace(
+            e, inputs=tuple(tf.TensorSpec((1, *s.shape[1:]), s.dtype, s.name) for s in e.inputs)
         )
         for e in endpoints
     )
@@ -46,9 +45,9 @@ def endpoints_of(variant, endpoints):
 
 def representative(part, endpoint, materials, folder):
     """Writes the inputs that int8 is calibrated on; returns the path of the file."""
-    rows = materials.rows() if part == "encoder" else materials.codes()
     path = pathlib.Path(folder, f"{part}_representative.npz")
-    np.savez(path, **{endpoint.inputs[0].name: rows})
+    rows = materials.rows() if part == "encoder" else materials.codes()
+    np.savez(path, **_named(endpoint, rows, materials))
     return path
 
 
@@ -100,7 +99,7 @@ def assess(files, endpoints, materials, process, folder):
     for (part, variant), path in files.items():
         endpoint = endpoints[part][0]
         inputs = pathlib.Path(folder, f"{part}_{variant}_rows.npz")
-        np.savez(inputs, **{endpoint.inputs[0].name: given[part]})
+        np.savez(inputs, **_named(endpoint, given[part], materials))
         answers = inputs.with_name(f"{part}_{variant}_measured.npz")
         jobs.append([str(path), endpoint.name, str(inputs), str(answers)])
     runtime = pathlib.Path(__file__).with_name("runtimes") / "litert.py"
@@ -111,7 +110,9 @@ def assess(files, endpoints, materials, process, folder):
         with np.load(job[-1]) as measured:
             outputs = {name: measured[name] for name in measured if name != "!seconds"}
             latency = 1e6 * float(np.median(measured["!seconds"]))
-        want = {k: v.numpy() for k, v in endpoint.function(tf.constant(given[part])).items()}
+        inputs = _named(endpoint, given[part], materials)
+        answer = endpoint.function(**{name: tf.constant(array) for name, array in inputs.items()})
+        want = {name: tensor.numpy() for name, tensor in answer.items()}
         rows.append(
             {
                 "part": part,
@@ -123,6 +124,12 @@ def assess(files, endpoints, materials, process, folder):
             }
         )
     return rows
+
+
+def _named(endpoint, rows, materials):
+    """Returns rows as the inputs of an endpoint by name, with their conditions if it takes them."""
+    first, *others = (spec.name for spec in endpoint.inputs)
+    return {first: rows, **{name: materials.known(len(rows)) for name in others}}
 
 
 def _inputs(part, materials):
@@ -149,7 +156,7 @@ def _elbo_change(part, materials, given, want, outputs):
 
     The noise is the same on both sides, so that the difference is that of the files.
     """
-    vae, x = materials.vae, materials.x()
+    vae, x = materials.given(), materials.x()
     if vae.transform is not None and part == "decoder":
         return None  # the file gives rows: the density is that of the examples
     likelihoods = []

@@ -108,7 +108,7 @@ class Verification:
 def random_inputs(endpoint, batch, rng):
     """Returns inputs of an endpoint: seeds over all of int32, floats of both signs around zero.
 
-    The noise `u` is uniform on [0, 1).
+    The noise `u` is uniform on [0, 1). Where an endpoint draws its own, it is asked.
 
     Args:
         endpoint: An `Endpoint`.
@@ -118,6 +118,8 @@ def random_inputs(endpoint, batch, rng):
     Returns:
         Dict of input name to array `[batch, ...]`.
     """
+    if endpoint.draw is not None:
+        return endpoint.draw(rng, batch)
     return {spec.name: _random(rng, spec, batch) for spec in endpoint.inputs}
 
 
@@ -168,8 +170,18 @@ def _random(rng, spec, batch):
 def _run(endpoint, inputs):
     """Returns the model's own values, computed where the files are run: on the CPU."""
     with tf.device("CPU:0"):
-        outputs = endpoint.function(**{k: tf.constant(v) for k, v in inputs.items()})
-        return {name: tensor.numpy() for name, tensor in outputs.items()}
+        outputs = endpoint.function(**{k: _tensor(v) for k, v in inputs.items()})
+        return {name: _array(tensor) for name, tensor in outputs.items()}
+
+
+def _tensor(array):
+    return tf.constant(array.astype(object) if array.dtype.kind == "S" else array)
+
+
+def _array(tensor):
+    """Returns the values of a tensor; bytes as NumPy's own type, which .npz files hold."""
+    array = tensor.numpy()
+    return array.astype(np.bytes_) if tensor.dtype == tf.string else array
 
 
 def _flat(cases):

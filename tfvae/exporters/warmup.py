@@ -15,6 +15,7 @@ References:
 
 import pathlib
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 
@@ -53,18 +54,24 @@ def _prediction_log(model, endpoint, batch):
     """Returns a `PredictionLog` [1] as bytes."""
     spec = _field(1, model.encode()) + _field(3, endpoint.name.encode())  # ModelSpec
     inputs = b"".join(
-        _field(2, _field(1, item.name.encode()) + _field(2, _zeros(item, batch)))
+        _field(2, _field(1, item.name.encode()) + _field(2, _tensor(endpoint, item, batch)))
         for item in endpoint.inputs
     )
     request = _field(1, spec) + inputs  # PredictRequest
     return _field(6, _field(1, request))  # PredictionLog.predict_log, PredictLog.request
 
 
-def _zeros(spec, batch):
-    """Returns a `TensorProto` of zeros: one value stands for all, so it takes a few bytes."""
+def _tensor(endpoint, spec, batch):
+    """Returns a `TensorProto` of zeros: one value stands for all, so it takes a few bytes.
+
+    A string is one that the endpoint draws.
+    """
     shape = tf.TensorShape([batch, *spec.shape[1:]]).as_proto()
     tensor = tensor_pb2.TensorProto(dtype=spec.dtype.as_datatype_enum, tensor_shape=shape)
-    (tensor.int_val if spec.dtype.is_integer else tensor.float_val).append(0)
+    if spec.dtype != tf.string:
+        (tensor.int_val if spec.dtype.is_integer else tensor.float_val).append(0)
+    elif endpoint.draw is not None:
+        tensor.string_val.append(endpoint.draw(np.random.default_rng(0), 1)[spec.name][0])
     return tensor.SerializeToString()
 
 

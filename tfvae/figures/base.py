@@ -22,10 +22,13 @@ class Figure(components.Component, abc.ABC):
         num_needed: How many examples a split holds at least, for the figure to be defined.
         needs_quantiles: Whether it moves one latent at a time along the prior, which must have
             independent latents then.
+        conditioned_on: Of a conditional model, the index of the example of the split whose
+            condition the figure is drawn given; None where the figure gives each its own.
     """
 
     num_needed = 1
     needs_quantiles = False
+    conditioned_on: int | None = 0
 
     @abc.abstractmethod
     def _render(self, vae, dataset, split, seed):
@@ -83,7 +86,22 @@ class Figure(components.Component, abc.ABC):
                 f"{tuple(vae.event_shape)}. Received a data set of examples of shape "
                 f"{tuple(dataset.event_shape)}. Take the data set that the model was trained on."
             )
-        return self._render(vae, dataset, split, seed)
+        return self._render(self._given(vae, dataset, split), dataset, split, seed)
+
+    def _given(self, vae, dataset, split):
+        """Returns the model that is drawn: a conditional one given the condition of an example."""
+        if vae.condition is None:
+            return vae
+        if dataset.condition is None:
+            raise ValueError(
+                f"A figure shows a conditional model with data that have conditions: "
+                f"`{vae.condition.spec}`. Received a data set without. Wrap it: "
+                f"`Conditioned(dataset, vae.condition)`."
+            )
+        index = self.conditioned_on
+        if index is None or index >= dataset.num_examples(split):
+            return vae
+        return vae.given(dataset.values(split)[index])
 
 
 class GridFigure(Figure):

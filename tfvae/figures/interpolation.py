@@ -13,7 +13,8 @@ class Interpolation(GridFigure, name="interpolation"):
         z = (1 - w) E[z | left] + w E[z | right],  w from 0 to 1
 
     Each row joins two neighbours in the split: examples 0 and 1, 2 and 3, and so on. The examples
-    themselves stand at both ends. For events that are no images: a heat map for each pair.
+    themselves stand at both ends. For events that are no images: a heat map for each pair. A
+    conditional model is given the condition of the left example all along the line.
 
     Args:
         rows: Number of pairs.
@@ -24,6 +25,7 @@ class Interpolation(GridFigure, name="interpolation"):
     """
 
     num_needed = 2
+    conditioned_on = None
 
     def __init__(self, *, rows=6, steps=9):
         self.rows = check_count("rows", rows)
@@ -34,7 +36,9 @@ class Interpolation(GridFigure, name="interpolation"):
         del seed
         x = queries.examples(dataset, split, 2 * self.rows)
         x = _paired(x, split)
-        z = queries.encode(vae, x)
+        z = queries.encode(queries.given(vae, dataset, split, slice(len(x))), x)
+        left = np.arange(0, len(x), 2).repeat(self.steps)
+        vae = queries.given(vae, dataset, split, left)
         weights = np.linspace(0, 1, self.steps)
         w = weights[:, np.newaxis].astype(np.float32)
         ends = queries.shown(x)

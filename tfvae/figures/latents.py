@@ -34,6 +34,8 @@ class Latents(Figure, name="latents"):
         ValueError: If an option is out of range.
     """
 
+    conditioned_on = None
+
     def __init__(self, *, num=10000, latents=None):
         self.num = check_count("num", num)
         self.latents = check_latents(latents, most=2)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from tfvae import batches
 from tfvae.evaluation import activity
 from tfvae.figures import grids
 from tfvae.figures.base import FigureError
@@ -14,7 +15,7 @@ NUM_CODES = 10_000  # examples that speak for a split
 
 def examples(dataset, split, num):
     """Returns the first examples of a split, float32 `[at most num, *event_shape]`."""
-    return np.concatenate(list(_batches(dataset, split, num)))
+    return np.concatenate([batches.examples(batch) for batch in _batches(dataset, split, num)])
 
 
 def shown(x):
@@ -24,7 +25,19 @@ def shown(x):
 
 def codes(vae, dataset, split, num=NUM_CODES):
     """Returns the means of q(z|x) of the first examples, float32 `[at most num, latent_size]`."""
-    return np.concatenate([encode(vae, x) for x in _batches(dataset, split, num)])
+    return np.concatenate([encode(*vae.bind(batch)) for batch in _batches(dataset, split, num)])
+
+
+def given(vae, dataset, split, rows):
+    """Returns the model given the conditions of some examples of a split, if it is conditional.
+
+    Args:
+        vae: A `VAE`.
+        dataset: Its `Dataset`.
+        split: Name of a split.
+        rows: Indices of the examples, an array or a slice.
+    """
+    return vae if vae.condition is None else vae.given(dataset.values(split)[rows])
 
 
 def encode(vae, x):
@@ -36,8 +49,10 @@ def decode(vae, z):
     """Returns the means of p(x|z), `[*batch, *event_shape]`, for codes `[*batch, latent_size]`."""
     z = np.asarray(z, np.float32)
     rows = z.reshape(-1, z.shape[-1])
-    chunks = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
-    means = np.concatenate([np.asarray(vae.likelihood(chunk).mean()) for chunk in chunks])
+    ends = [(start, start + _ROWS) for start in range(0, len(rows), _ROWS)]
+    means = np.concatenate(
+        [np.asarray(vae.rows(*end).likelihood(rows[slice(*end)]).mean()) for end in ends]
+    )
     return means.reshape(*z.shape[:-1], *means.shape[1:])
 
 
@@ -49,7 +64,7 @@ def quantiles(vae, u):
     """
     u = np.asarray(u, np.float32)
     try:
-        z = np.asarray(vae.prior_layer.quantile(u.reshape(-1, u.shape[-1])))
+        z = np.asarray(vae.quantile(u.reshape(-1, u.shape[-1])))
     except ValueError as error:
         raise FigureError(str(error)) from error
     return z.reshape(u.shape)
@@ -74,9 +89,9 @@ def normal_probability(stddevs):
 def _batches(dataset, split, num):
     """Yields NumPy batches that hold the first `num` examples together."""
     missing = num
-    for batch in dataset.split(split, min(num, _ROWS)):
-        x = np.asarray(batch)[:missing]
-        yield x
-        missing -= len(x)
+    for batch in dataset.split(split, min(num, _ROWS)).as_numpy_iterator():
+        kept = batches.each(lambda part, most=missing: part[:most], batch)
+        yield kept
+        missing -= len(batches.examples(kept))
         if not missing:
             return

@@ -23,6 +23,8 @@ class Reconstructions(GridFigure, name="reconstructions"):
         ValueError: If a count is not a positive int.
     """
 
+    conditioned_on = None
+
     def __init__(self, *, rows=4, columns=8):
         self.rows = check_count("rows", rows)
         self.columns = check_count("columns", columns)
@@ -34,6 +36,7 @@ class Reconstructions(GridFigure, name="reconstructions"):
         columns = min(self.columns, len(x))
         rows = len(x) // columns
         x = x[: rows * columns]
+        vae = queries.given(vae, dataset, split, slice(len(x)))
         reconstructions = queries.decode(vae, queries.encode(vae, x))
         pairs = np.stack([queries.shown(x), reconstructions])  # [2, num, *event]
         pairs = pairs.reshape(2, rows, columns, *x.shape[1:]).swapaxes(0, 1)

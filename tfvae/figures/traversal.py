@@ -47,6 +47,7 @@ class Traversal(GridFigure, name="traversal"):
                 f"`example` is the index of an example, from 0 on, or None. Received {example!r}."
             )
         self.example = example
+        self.conditioned_on = example or 0
 
     def grid(self, vae, dataset, split, seed):
         """Returns a row for each latent, its values rising from left to right."""

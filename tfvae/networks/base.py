@@ -1,6 +1,7 @@
 """The family of networks: x to the parameters of q(z|x), z to the parameters of p(x|z)."""
 
 import abc
+import math
 
 import keras
 
@@ -21,6 +22,33 @@ class Network(components.Component, abc.ABC):
     @abc.abstractmethod
     def decoder(self, latent_size, params_shape):
         """Returns a `keras.Model`, z `[batch, latent_size]` -> params `[batch, *params_shape]`."""
+
+    def conditional_encoder(self, event_shape, params_shape, num_known):
+        """Returns the encoder of examples of which more is known: (x, c) -> params.
+
+        It is the encoder of larger events: c stands behind the elements of a vector, and, as a
+        channel of its own, behind the others of an image. What it looks like there is learned.
+
+        Args:
+            event_shape: Shape of one example.
+            params_shape: As of `encoder`.
+            num_known: Length of the vector c; 0 for none, and then it is `encoder`.
+
+        Returns:
+            A `keras.Model` of [x `[batch, *event_shape]`, c `[batch, num_known]`], or of x.
+        """
+        if not num_known:
+            return self.encoder(event_shape, params_shape)
+        x = keras.Input(event_shape, name="encoder_input")
+        c = keras.Input((num_known,), name="encoder_condition")
+        shown = c
+        if len(event_shape) > 1:
+            channel = (*event_shape[:-1], 1)
+            shown = keras.layers.Dense(math.prod(channel), name="condition_channel")(c)
+            shown = keras.layers.Reshape(channel)(shown)
+        joined = keras.layers.Concatenate()([x, shown])
+        inner = self.encoder(tuple(joined.shape[1:]), params_shape)
+        return keras.Model([x, c], inner(joined), name="encoder")
 
 
 def check_sizes(option, sizes):

@@ -5,6 +5,7 @@ import math
 import keras
 
 from tfvae.networks.base import Network, check_activation, check_size, check_sizes
+from tfvae.networks.sides import crop, halved
 
 
 class Conv(Network, name="conv"):
@@ -50,9 +51,7 @@ class Conv(Network, name="conv"):
         """Returns z `[batch, latent_size]` -> params `[batch, *params_shape]`."""
         if len(params_shape) < 3:
             raise ValueError(_no_image(params_shape))
-        sides = [params_shape[:2]]
-        for _ in self.channels:
-            sides.append(tuple(math.ceil(side / 2) for side in sides[-1]))
+        sides = halved(params_shape[:2], len(self.channels))
         inputs = keras.Input((latent_size,), name="decoder_input")
         h = keras.layers.Dense(self.hidden, self.activation)(inputs)
         smallest = (*sides.pop(), self.channels[-1])
@@ -60,16 +59,10 @@ class Conv(Network, name="conv"):
         h = keras.layers.Reshape(smallest)(h)
         for channels in (*self.channels[-2::-1], self.channels[0]):
             h = keras.layers.Conv2DTranspose(channels, self.kernel_size, 2, "same")(h)
-            h = _crop(h, sides.pop())
+            h = crop(h, sides.pop())
             h = keras.layers.Activation(self.activation)(h)
         params = keras.layers.Conv2D(math.prod(params_shape[2:]), 3, 1, "same")(h)
         return keras.Model(inputs, keras.layers.Reshape(params_shape)(params), name="decoder")
-
-
-def _crop(images, sides):
-    """Cuts the last row or column where a transposed convolution doubled an odd side."""
-    extra = [int(have - want) for have, want in zip(images.shape[1:3], sides, strict=True)]
-    return keras.layers.Cropping2D([(0, cut) for cut in extra])(images) if any(extra) else images
 
 
 def _no_image(shape):

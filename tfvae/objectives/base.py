@@ -34,8 +34,8 @@ class Objective(components.Component, abc.ABC):
     #: Codes that are drawn for each example.
     num_samples: int = 1
 
-    #: Whether it bounds log p(x) from below, and tighter than the ELBO: then the best epoch is the one
-    #: with the highest bound. Of every other objective it is the one with the highest plain ELBO.
+    #: Whether it bounds log p(x) from below, and tighter than the ELBO: then the best epoch is the
+    #: one with the highest bound. Else it is the one with the highest plain ELBO.
     is_tighter: bool = False
 
     @property

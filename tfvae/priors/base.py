@@ -16,15 +16,20 @@ class Prior(components.Component, keras.layers.Layer, abc.ABC):
     take it as an input. A member overrides `_distribution` and `_draw`, and `_quantile` where its
     latents are independent; `noise_shapes` if it needs more noise than `eps`, `decoded_size` if
     the decoder reads a part of the codes, `build` if a weight has the shape of an example, and
-    `_adapt` if weights begin at examples.
+    `_adapt` if weights begin at examples. Where `conditional` is set, it is p(z|c), and
+    `_distribution`, `_draw` and `_quantile` take c last, float32 `[batch, num_known]` or None.
 
     Args:
         latent_size: Length of a code.
     """
 
+    #: Whether the prior depends on the condition of a conditional model.
+    conditional = False
+
     def __init__(self, latent_size, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
         self.latent_size = latent_size
+        self.num_known = 0
 
     @abc.abstractmethod
     def _distribution(self, posterior_of):
@@ -47,40 +52,48 @@ class Prior(components.Component, keras.layers.Layer, abc.ABC):
         """How many of the first latents the decoder reads; the others generate those."""
         return self.latent_size
 
-    def distribution(self, posterior_of=None):
+    def bind(self, num_known):
+        """Tells the layer how long the condition's vector is, 0 for none; before it is built."""
+        self.num_known = num_known
+
+    def distribution(self, posterior_of=None, condition=None):
         """Returns p(z).
 
         Args:
             posterior_of: Function x -> q(z|x), for a prior that is made of posteriors.
+            condition: float32 `[batch, num_known]`, for a conditional model; else None.
 
         Returns:
-            distribution: `tfd.Distribution`, batch shape `[]`, event shape `[latent_size]`.
+            distribution: `tfd.Distribution`, batch shape `[]`, or `[batch]` where it depends on the
+                condition, event shape `[latent_size]`.
         """
-        return self._distribution(posterior_of)
+        return self._distribution(posterior_of, *self._known(condition))
 
-    def draw(self, noise, posterior_of=None):
+    def draw(self, noise, posterior_of=None, condition=None):
         """Makes noise from outside into codes: a deterministic function of it.
 
         Args:
             noise: Dict of float tensors `[batch, *shape]`, as `noise_shapes` names them.
             posterior_of: As in `distribution`.
+            condition: As in `distribution`.
 
         Returns:
             z: Float tensor `[batch, latent_size]`.
         """
-        return self._draw(noise, posterior_of)
+        return self._draw(noise, posterior_of, *self._known(condition))
 
-    def sample(self, seed, posterior_of=None):
+    def sample(self, seed, posterior_of=None, condition=None):
         """Draws codes, each row from its own seed.
 
         Args:
             seed: int32 `[batch, 2]`.
             posterior_of: As in `distribution`.
+            condition: As in `distribution`.
 
         Returns:
             z: Float tensor `[batch, latent_size]`.
         """
-        return self.draw(self.noise_of(seed), posterior_of)
+        return self.draw(self.noise_of(seed), posterior_of, condition)
 
     def noise_of(self, seed):
         """Returns the noise that `draw` takes, of row seeds int32 `[batch, 2]`."""
@@ -107,11 +120,12 @@ class Prior(components.Component, keras.layers.Layer, abc.ABC):
         """Whether the latents are independent, so that `quantile` is defined."""
         return type(self)._quantile is not Prior._quantile
 
-    def quantile(self, u):
+    def quantile(self, u, condition=None):
         """Maps the unit cube to codes by the inverse of each latent's distribution function.
 
         Args:
             u: Float tensor `[batch, latent_size]` in (0, 1).
+            condition: As in `distribution`.
 
         Returns:
             z: Float tensor `[batch, latent_size]`.
@@ -119,7 +133,11 @@ class Prior(components.Component, keras.layers.Layer, abc.ABC):
         Raises:
             ValueError: If the latents are not independent under this prior.
         """
-        return self._quantile(u)
+        return self._quantile(u, *self._known(condition))
+
+    def _known(self, condition):
+        """Returns the condition as an argument, for those that take it."""
+        return (condition,) if self.conditional else ()
 
     def _quantile(self, u):
         del u

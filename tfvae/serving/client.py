@@ -42,6 +42,7 @@ class Client:
         client.sample(seeds(len(x)), x=x)        # codes drawn from q(z|x), [N, 20]
         client.decode(z)                         # {"mean": [N, 28, 28, 1]}
         client.generate(seeds(16, seed=3))       # {"z": ..., "mean": ..., "x": ...}
+        client.generate(seeds(16), [7] * 16)     # of a conditional model: sixteen sevens
         ```
     """
 
@@ -65,24 +66,27 @@ class Client:
         self._names = {"encoder": "encoder", "decoder": "decoder", **(names or {})}
         self._retries = retries
 
-    def encode(self, x) -> dict[str, np.ndarray]:
+    def encode(self, x, condition=None) -> dict[str, np.ndarray]:
         """Returns the moments of q(z|x).
 
         Args:
             x: Floats `[batch, *event_shape]`.
+            condition: For a conditional model, ints `[batch]` or floats `[batch, size]`: the label
+                of each row, or what else is known of it. The other methods take it alike.
 
         Returns:
             Dict of output name to float32 array: `mean` and `stddev` `[batch, latent_size]`.
         """
-        return self.predict("encoder", "serving_default", {"x": _floats(x)})
+        return self.predict("encoder", "serving_default", _inputs(condition, x=_floats(x)))
 
-    def sample(self, seed, *, x=None, z=None) -> np.ndarray:
+    def sample(self, seed, *, x=None, z=None, condition=None) -> np.ndarray:
         """Draws codes z from q(z|x) where `x` is given, examples x from p(x|z) where `z` is.
 
         Args:
             seed: int32 `[batch, 2]`, one seed for each row; see `seeds`.
             x: Floats `[batch, *event_shape]`.
             z: Floats `[batch, latent_size]`.
+            condition: As of `encode`.
 
         Returns:
             float32 array, codes or examples.
@@ -95,31 +99,58 @@ class Client:
                 "`sample` draws a code for `x=` or an example for `z=`. Give exactly one of them."
             )
         part, name, given = ("encoder", "x", x) if z is None else ("decoder", "z", z)
-        inputs = {name: _floats(given), "seed": _seeds(seed)}
+        inputs = _inputs(condition, **{name: _floats(given), "seed": _seeds(seed)})
         return self.predict(part, "sample", inputs)[_SINGLE[part, "sample"]]
 
-    def decode(self, z) -> dict[str, np.ndarray]:
+    def decode(self, z, condition=None) -> dict[str, np.ndarray]:
         """Returns the moments of p(x|z).
 
         Args:
             z: Floats `[batch, latent_size]`.
+            condition: As of `encode`.
 
         Returns:
             Dict of output name to float32 array: `mean` `[batch, *event_shape]`, and `stddev`
             where the likelihood has one of its own.
         """
-        return self.predict("decoder", "serving_default", {"z": _floats(z)})
+        return self.predict("decoder", "serving_default", _inputs(condition, z=_floats(z)))
 
-    def generate(self, seed) -> dict[str, np.ndarray]:
+    def generate(self, seed, condition=None) -> dict[str, np.ndarray]:
         """Draws new examples, each from its own seed alone.
 
         Args:
             seed: int32 `[batch, 2]`; see `seeds`.
+            condition: As of `encode`.
 
         Returns:
             Dict of `z` `[batch, latent_size]`, and `mean` and `x` `[batch, *event_shape]`.
         """
-        return self.predict("decoder", "generate", {"seed": _seeds(seed)})
+        return self.predict("decoder", "generate", _inputs(condition, seed=_seeds(seed)))
+
+    def encode_image(self, images) -> dict[str, np.ndarray]:
+        """Returns the moments of q(z|x) of images, by an export with `--input uint8` or `png`.
+
+        Args:
+            images: uint8 `[batch, height, width, channels]`, or a list of PNG files as bytes.
+
+        Returns:
+            As `encode`.
+        """
+        images = np.asarray(images)
+        name = "image_bytes" if images.dtype.kind == "S" else "image"
+        return self.predict("encoder", "encode_image", {name: images})
+
+    def decode_image(self, z) -> np.ndarray:
+        """Returns the mean of p(x|z) as images, by an export with `--input uint8` or `png`.
+
+        Args:
+            z: Floats `[batch, latent_size]`.
+
+        Returns:
+            uint8 `[batch, height, width, channels]`, or PNG files as bytes, `[batch]`.
+        """
+        (images,) = self.predict("decoder", "decode_image", {"z": _floats(z)}).values()
+        return images if images.dtype.kind == "S" else images.astype(np.uint8)
 
     def predict(self, part, signature, inputs) -> dict[str, np.ndarray]:
         """Calls a signature.
@@ -234,6 +265,15 @@ def _transport(url, timeout):
         f"The address of a server is http://HOST:8501 for REST or grpc://HOST:8500 for gRPC. "
         f"Received {url!r}."
     )
+
+
+def _inputs(condition, **inputs):
+    """Returns the inputs of a request, with the condition of each row if there is one."""
+    if condition is None:
+        return inputs
+    values = np.asarray(condition)
+    whole = values.dtype.kind in "iu" and values.ndim == 1
+    return {**inputs, "condition": values.astype(np.int32 if whole else np.float32)}
 
 
 def _floats(array):

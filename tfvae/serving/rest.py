@@ -4,6 +4,7 @@ References:
     [1] https://www.tensorflow.org/tfx/serving/api_rest
 """
 
+import base64
 import http.client
 import json
 import urllib.error
@@ -33,15 +34,18 @@ class Rest:
 
         Columns rather than rows: the names of the inputs are written once.
         """
-        columns = {name: array.tolist() for name, array in inputs.items()}
+        columns = {name: _plain(array) for name, array in inputs.items()}
         body = {"signature_name": signature, "inputs": columns}
         path = f"{_path(model, which)}:predict"
         answer = self._ask(path, body)
         if "outputs" not in answer:
             raise ServingError(f"{self._url}{path} answered without `outputs`: {_short(answer)}")
         outputs = answer["outputs"]
-        named = outputs if isinstance(outputs, dict) else {single: outputs}
-        return {name: _array(values) for name, values in named.items()}
+        if isinstance(outputs, dict):
+            return {name: _array(values) for name, values in outputs.items()}
+        array = _array(outputs)
+        # Bytes come from outputs whose names end so, and from no others [1].
+        return {f"{single}_bytes" if array.dtype.kind == "S" else single: array}
 
     def states(self, model):
         """Returns the state of each version."""
@@ -108,6 +112,15 @@ def _short(text):
     return words if len(words) < 400 else f"{words[:400]}..."
 
 
+def _plain(array):
+    """Returns an array as JSON can hold it, bytes in base64 [1]."""
+    if array.dtype.kind == "S":
+        return [{"b64": base64.b64encode(content).decode()} for content in array]
+    return array.tolist()
+
+
 def _array(values):
+    if values and isinstance(values[0], dict) and "b64" in values[0]:
+        return np.array([base64.b64decode(value["b64"]) for value in values])
     array = np.asarray(values)
     return array.astype(np.float32) if array.dtype.kind == "f" else array

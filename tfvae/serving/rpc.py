@@ -103,11 +103,13 @@ class Rpc:
             raise ServingError(f"{where} answered {code.name}: {details}") from error
 
     def _array(self, name, tensor):
+        shape = [dim.size for dim in tensor.tensor_shape.dim]
+        if tensor.dtype == types_pb2.DT_STRING:
+            return np.array(list(tensor.string_val)).reshape(shape)
         if tensor.dtype not in _TYPES:
             kind = types_pb2.DataType.Name(tensor.dtype)
             raise ServingError(f"Output `{name}` is {kind}; exports give floats of 32 bits.")
         dtype = _TYPES[tensor.dtype]
-        shape = [dim.size for dim in tensor.tensor_shape.dim]
         if tensor.tensor_content:
             return np.frombuffer(tensor.tensor_content, dtype).reshape(shape)
         # The other form of the message: a list, whose last value stands for all that follow.
@@ -128,8 +130,11 @@ def _point(spec, model, which):
 def _tensor(array):
     array = np.ascontiguousarray(array)
     dims = [tensor_shape_pb2.TensorShapeProto.Dim(size=size) for size in array.shape]
-    return tensor_pb2.TensorProto(
-        dtype=_NUMBERS[array.dtype],
-        tensor_shape=tensor_shape_pb2.TensorShapeProto(dim=dims),
-        tensor_content=array.tobytes(),
-    )
+    shape = tensor_shape_pb2.TensorShapeProto(dim=dims)
+    if array.dtype.kind == "S":
+        files = array.ravel().tolist()
+        return tensor_pb2.TensorProto(
+            dtype=types_pb2.DT_STRING, tensor_shape=shape, string_val=files
+        )
+    dtype, content = _NUMBERS[array.dtype], array.tobytes()
+    return tensor_pb2.TensorProto(dtype=dtype, tensor_shape=shape, tensor_content=content)

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from tfvae import batches
+
 _EVALUATION_BATCH_SIZE = 500
 # Steps of a block: enough to make the way from Python to XLA cheap, few enough for caches.
 _BLOCK_STEPS = range(10, 31)
@@ -79,33 +81,42 @@ class _Shares:
     def calls(self, start):
         return [1] * (self.steps - start)
 
+    @tf.autograph.experimental.do_not_convert
     def training(self, epoch, start):
         # Of the data set, which counts an epoch's short last batch.
         first = epoch * self._dataset.steps_per_epoch(self._batch_size) + start
         blocks = self._dataset.blocks(self._batch_size, 1, self._seed, first)
-        batches = blocks.filter(lambda block: tf.shape(block)[1] == self._batch_size)
+        whole = blocks.filter(lambda *block: tf.shape(block[0])[1] == self._batch_size)
 
         def of_worker(context):
             share = self._batch_size // context.num_replicas_in_sync
             here = context.num_replicas_in_sync // context.num_input_pipelines
             begin = context.input_pipeline_id * here * share
 
-            def shares(block):
-                rows = tf.ensure_shape(block[0], (self._batch_size, *block.shape[2:]))
+            def shared(part):
+                rows = tf.ensure_shape(part[0], (self._batch_size, *part.shape[2:]))
                 rows = rows[begin : begin + here * share]
-                parts = tf.reshape(rows, (here, share, *rows.shape[1:]))
+                return tf.reshape(rows, (here, share, *rows.shape[1:]))
+
+            def shares(*block):
+                parts = batches.each(shared, batches.packed(block))
                 return tf.data.Dataset.from_tensor_slices(parts)
 
-            return batches.flat_map(shares).prefetch(2 * here)
+            return whole.flat_map(shares).prefetch(2 * here)
 
         return self._strategy.distribute_datasets_from_function(of_worker)
 
+    @tf.autograph.experimental.do_not_convert
     def validation(self):
-        batches = self._dataset.split("validation", _EVALUATION_BATCH_SIZE)
+        split = self._dataset.split("validation", _EVALUATION_BATCH_SIZE)
 
         def of_worker(context):
             here = context.num_replicas_in_sync // context.num_input_pipelines
-            return batches.flat_map(lambda x: tf.data.Dataset.from_tensors(x).repeat(here))
+
+            def repeated(*batch):
+                return tf.data.Dataset.from_tensors(batches.packed(batch)).repeat(here)
+
+            return split.flat_map(repeated)
 
         return self._strategy.distribute_datasets_from_function(of_worker)
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import noise
+from tfvae import batches, noise
 from tfvae.noise import Stream
 from tfvae.training.keeper import NotFiniteError
 
@@ -39,7 +39,8 @@ class FiniteGuard(keras.callbacks.Callback):
         start = epoch * self._dataset.steps_per_epoch(self._batch_size) + batch
         block = next(iter(self._dataset.blocks(self._batch_size, 1, self._seed, start)))
         model = self.model
-        x = model.engine.prepared(block[0], step)
+        batch = batches.each(lambda part: part[0], block)
+        model, x = model.bind(model.engine.prepared(batch, step))
         seeds = noise.row_seeds(noise.seed_of(model.seed, Stream.TRAIN, step), len(x))
         with tf.GradientTape() as tape:
             terms = model.terms(x, seeds, step, training=True)

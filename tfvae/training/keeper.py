@@ -83,9 +83,9 @@ class Keeper(keras.callbacks.Callback):
         criterion, value = self._criterion(logs or {})
         if math.isnan(value):
             raise NotFiniteError(
-                f"The validation {criterion} of epoch {epoch + 1} is NaN, and the loss of training isn't: "
-                f"the model gives an example of the validation split no density. Look at the data "
-                f"with `python -m pipelines.inspect`, or choose another likelihood."
+                f"The validation {criterion} of epoch {epoch + 1} is NaN, and the loss of training "
+                f"isn't: the model gives an example of the validation split no density. Look at "
+                f"the data with `python -m pipelines.inspect`, or choose another likelihood."
             )
         best = {}
         if value > self.position.best_value:

@@ -6,10 +6,12 @@ import pathlib
 
 import keras
 
+from tfvae import batches
 from tfvae.training import checkpoints, feeding, rates, strategies
 from tfvae.training.guard import FiniteGuard
 from tfvae.training.images import Images
 from tfvae.training.keeper import Keeper
+from tfvae.training.latents import ActiveLatents
 from tfvae.training.logs import Curves
 from tfvae.training.progress import ProgressLines
 from tfvae.training.reports import Reports
@@ -47,8 +49,8 @@ def train(
     """Trains a VAE, or goes on from the newest checkpoint of the run directory.
 
     Writes `checkpoints/`, `train/`, `validation/` and `metrics.jsonl`, and leaves the model with
-    the weights of the epoch with the highest ELBO on the validation split, or the highest bound where
-    the objective is a tighter one.
+    the weights of the epoch with the highest ELBO on the validation split, or the highest bound
+    where the objective is a tighter one.
 
     Args:
         vae: A `VAE`; compiled here, with Adam.
@@ -87,7 +89,7 @@ def train(
     fingerprint = dataset.fingerprint()
     checkpoints.check_data(at, fingerprint)
     at = dataclasses.replace(at, fingerprint=fingerprint)
-    strategies.check_agreement(vae, at.steps)
+    strategies.check_agreement(vae, at.steps, fingerprint)
     writes = strategies.writes(vae)
     keeper = Keeper(folder, at, best_weights, feed, writes)
     guard = FiniteGuard(dataset, batch_size, feed, seed, keeper)
@@ -125,7 +127,7 @@ def check_schedule(objective, steps, epochs):
 def _examples(dataset, num, seed):
     """Returns examples of the training split in a random order, at most `num`."""
     num = min(num, dataset.num_examples("train"))
-    return next(iter(dataset.training(num, seed))).numpy()
+    return batches.examples(next(iter(dataset.training(num, seed)))).numpy()
 
 
 def _recorders(stack, directory, dataset, feed, at, epochs):
@@ -134,7 +136,8 @@ def _recorders(stack, directory, dataset, feed, at, epochs):
     progress = stack.enter_context(ProgressLines(feed.steps, epochs))
     curves = stack.enter_context(Curves(directory, at))
     reports = Reports(dataset.split("validation", _REPORTED))
-    return [reports, progress, curves, Images(dataset, curves, epochs)]
+    latents = ActiveLatents(dataset.split("validation", _REPORTED))
+    return [reports, latents, progress, curves, Images(dataset, curves, epochs)]
 
 
 def _fit(vae, feed, keeper, callbacks, epochs):

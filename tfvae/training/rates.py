@@ -1,4 +1,4 @@
-"""The learning rate over a run: a function of the step alone, so that a resumed run goes on with it.
+"""The learning rate over a run: a function of the step, so that a resumed run goes on with it.
 
 `constant` is the rate that is given; the others begin there and end lower, at the last step.
 """
@@ -43,15 +43,19 @@ def make(schedule, learning_rate, steps):
     if schedule == "cosine":
         return keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     if schedule == "stages":
-        boundaries, values = _stages(learning_rate, steps)
+        boundaries, values = stages(learning_rate, steps)
         return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
     raise ValueError(f"The schedule is one of {', '.join(SCHEDULES)}. Received {schedule!r}.")
 
 
-def _stages(learning_rate, steps):
+def stages(learning_rate, steps):
+    """Returns the last step of each stage but the last, and the rate of each.
+
+    Args:
+        learning_rate: Positive float, at the first step.
+        steps: Steps of the whole run.
+    """
     lengths = [3**i for i in range(_NUM_STAGES)]
     ends = [sum(lengths[: i + 1]) for i in range(_NUM_STAGES - 1)]
-    # Keras takes a value up to and including its boundary.
-    boundaries = [max(0, round(steps * end / sum(lengths)) - 1) for end in ends]
-    values = [learning_rate * 10 ** (-i / (_NUM_STAGES - 1)) for i in range(_NUM_STAGES)]
-    return boundaries, values
+    last = [max(0, round(steps * end / sum(lengths)) - 1) for end in ends]
+    return last, [learning_rate * 10 ** (-i / (_NUM_STAGES - 1)) for i in range(_NUM_STAGES)]

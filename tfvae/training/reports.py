@@ -4,6 +4,8 @@ from typing import Any
 
 import keras
 
+from tfvae import batches
+
 #: What each report means for a user, and what to do.
 _REMEDIES = {
     "variance_at_floor": (
@@ -20,14 +22,14 @@ class Reports(keras.callbacks.Callback):
     It stands before the callbacks that write the logs of an epoch.
 
     Args:
-        validation: `tf.data.Dataset` of float32 `[batch, *event_shape]`, of which the first batch
-            is asked.
+        validation: `tf.data.Dataset` of float32 `[batch, *event_shape]`, or of pairs of them and
+            their conditions, of which the first batch is asked.
     """
 
     def __init__(self, validation):
         super().__init__()
         self._validation = validation
-        self._x: Any = None
+        self._batch: Any = None
 
     def on_epoch_end(self, epoch, logs=None):  # noqa: D102 - Keras's hook
         shares = self._shares()
@@ -35,9 +37,10 @@ class Reports(keras.callbacks.Callback):
             logs[f"val_{name}"] = share
             if share > 0:
                 role, _, report = name.partition("_")
+                num = len(batches.examples(self._batch))
                 print(
-                    f"Epoch {epoch + 1}: {share:.2%} of what the {role} gives of "
-                    f"{len(self._x)} examples is {_REMEDIES.get(report, report)}."
+                    f"Epoch {epoch + 1}: {share:.2%} of what the {role} gives of {num} examples is "
+                    f"{_REMEDIES.get(report, report)}."
                 )
 
     def _shares(self):
@@ -46,11 +49,12 @@ class Reports(keras.callbacks.Callback):
         layers = {"posterior": model.posterior_layer, "likelihood": model.likelihood_layer}
         if not any(layer.has_reports for layer in layers.values()):
             return {}
-        if self._x is None:
-            self._x = next(iter(self._validation))
-        params = {"posterior": model.encode(model.seen(self._x))}
+        if self._batch is None:
+            self._batch = next(iter(self._validation))
+        given, x = model.bind(self._batch)
+        params = {"posterior": given.encode(given.seen(x))}
         z = model.posterior_layer(params["posterior"]).mean()
-        params["likelihood"] = model.decoder(z)
+        params["likelihood"] = given.decode(z)
         return {
             f"{role}_{name}": float(share)
             for role, layer in layers.items()

@@ -5,6 +5,7 @@ import functools
 import json
 import operator
 import os
+import zlib
 
 import keras
 import numpy as np
@@ -115,8 +116,15 @@ def check_model(model, clip_norm):
         )
 
 
-def check_agreement(model, steps):
-    """Refuses processes that would begin at different steps, and wait for each other for ever.
+def check_agreement(model, steps, fingerprint):
+    """Refuses processes that would begin at different steps, or train on different data.
+
+    The first would wait for each other for ever, the second would learn what nobody asked for.
+
+    Args:
+        model: The Keras model that is trained.
+        steps: Steps that this process's checkpoint has taken.
+        fingerprint: Of the data of this process.
 
     Raises:
         ClusterError: If they would.
@@ -125,6 +133,12 @@ def check_agreement(model, steps):
         raise cluster.ClusterError(
             f"Processes that train together go on from one checkpoint. This one found that of step "
             f"{steps}, others were at another step. Put the run directory where all can read it."
+        )
+    digest = zlib.crc32(fingerprint.encode()) % 2**16  # sums of a few are exact in float32
+    if not np.isclose(total(model, float(digest)), digest * total(model, 1.0), rtol=1e-6):
+        raise cluster.ClusterError(
+            "Processes that train together read the same data. This one's has another fingerprint "
+            "than that of others. Give each the same files and the same `--dataset`."
         )
 
 

@@ -6,10 +6,13 @@ nothing of a model whose variables are missing, so every signature has to be run
 References:
     [1] tensorflow/c/c_api.h and tensorflow/c/tf_tensor.h of the package.
     [2] The wire format of protocol buffers. https://protobuf.dev/programming-guides/encoding/
+    [3] tensorflow/c/tf_tstring.h and tensorflow/core/platform/ctstring_internal.h: a string is
+        24 bytes in a tensor, which hold it or point to it.
 """
 
 import ctypes
 import importlib.machinery
+import math
 import pathlib
 from typing import Any
 
@@ -24,6 +27,7 @@ _TYPES: dict[int, np.dtype] = {
     4: np.dtype(np.uint8),
 }
 _NUMBERS = {dtype: number for number, dtype in _TYPES.items()}
+_STRING, _STRING_SIZE = 7, 24
 
 
 class _Buffer(ctypes.Structure):
@@ -90,6 +94,11 @@ class Program:
                 if tensor:
                     self._c.TF_DeleteTensor(tensor)
 
+    def _strings(self, tensor, num):
+        """Returns the addresses of the strings of a tensor."""
+        first = self._c.TF_TensorData(tensor)
+        return [first + index * _STRING_SIZE for index in range(num)]
+
     def _output(self, name):
         """Returns the output of an operation by the name of its tensor, "operation:index"."""
         operation, _, index = name.partition(":")
@@ -101,18 +110,32 @@ class Program:
     def _tensor(self, array):
         array = np.ascontiguousarray(array)
         shape = (ctypes.c_int64 * array.ndim)(*array.shape)
+        if array.dtype.kind == "S":
+            size = _STRING_SIZE * array.size
+            tensor = self._c.TF_AllocateTensor(_STRING, shape, array.ndim, size)
+            for place, content in zip(self._strings(tensor, array.size), array.flat, strict=True):
+                self._c.TF_StringInit(place)
+                self._c.TF_StringCopy(place, content, len(content))
+            return tensor
         tensor = self._c.TF_AllocateTensor(_NUMBERS[array.dtype], shape, array.ndim, array.nbytes)
         ctypes.memmove(self._c.TF_TensorData(tensor), array.ctypes.data, array.nbytes)
         return tensor
 
     def _array(self, tensor):
         number = self._c.TF_TensorType(tensor)
+        shape = [self._c.TF_Dim(tensor, axis) for axis in range(self._c.TF_NumDims(tensor))]
+        if number == _STRING:
+            places = self._strings(tensor, math.prod(shape))
+            return np.array([self._string(place) for place in places]).reshape(shape)
         if number not in _TYPES:
             raise ValueError(f"A tensor is of the type {number} of tensorflow::DataType.")
-        shape = [self._c.TF_Dim(tensor, axis) for axis in range(self._c.TF_NumDims(tensor))]
         size = self._c.TF_TensorByteSize(tensor)
         content = ctypes.string_at(self._c.TF_TensorData(tensor), size)
         return np.frombuffer(content, _TYPES[number]).reshape(shape)
+
+    def _string(self, place):
+        size = self._c.TF_StringGetSize(place)
+        return ctypes.string_at(self._c.TF_StringGetDataPointer(place), size)
 
 
 class _Status:
@@ -170,6 +193,10 @@ _FUNCTIONS: dict[str, tuple] = {
     "TF_TensorByteSize": (_SIZE, _POINTER),
     "TF_NumDims": (_INT, _POINTER),
     "TF_Dim": (ctypes.c_int64, _POINTER, _INT),
+    "TF_StringInit": (None, _POINTER),
+    "TF_StringCopy": (None, _POINTER, _TEXT, _SIZE),
+    "TF_StringGetSize": (_SIZE, _POINTER),
+    "TF_StringGetDataPointer": (_POINTER, _POINTER),
 }
 
 

@@ -3,6 +3,7 @@
 `tf.saved_model.load` restores Python objects, and accepts files that the server refuses.
 """
 
+import numpy as np
 import tensorflow as tf
 
 BLOCKED: tuple[str, ...] = ()
@@ -46,7 +47,13 @@ class Program:
         definition = self._signatures[signature]
         feeds = {definition.inputs[name].name: array for name, array in inputs.items()}
         fetches = {name: info.name for name, info in definition.outputs.items()}
-        return self._session.run(fetches, feeds)
+        outputs = self._session.run(fetches, feeds)
+        return {name: _array(output) for name, output in outputs.items()}
+
+
+def _array(output):
+    """Returns bytes, which a Session gives as objects, as an array of NumPy's own type."""
+    return output.astype(np.bytes_) if output.dtype == object else output
 
 
 def _shape(shape):

@@ -1,0 +1,1 @@
+"""What `pipelines.evaluate` measures, shows and writes."""

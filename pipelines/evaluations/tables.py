@@ -1,0 +1,149 @@
+"""The tables of an evaluation: rows of text, for the terminal and the page."""
+
+import dataclasses
+
+_LABELS = {
+    "log_likelihood": "log-likelihood",
+    "elbo": "ELBO",
+    "reconstruction": "reconstruction  E_q[log p(x|z)] = -distortion",
+    "kl": "KL(q(z|x) || p(z)) = rate",
+}
+_MOST_LATENTS = 12
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table of text.
+
+    Attributes:
+        title: Stands above.
+        header: One for each column; those after the first are numbers.
+        rows: Tuples of text.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def tables_of(report):
+    """Returns the tables of a report, the main one first."""
+    found = [_main(report)]
+    if "information" in report:  # an evaluation in full
+        found.append(_latents(report))
+    if "against" in report:
+        found.append(_against(report))
+    if "tightness" in report:
+        found.append(_tightness(report["tightness"]))
+    return found
+
+
+def show(table):
+    """Returns a table for `rich`."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table as Shown
+
+    shown = Shown(title=table.title, title_justify="left", box=box.HEAVY_HEAD)
+    for index, header in enumerate(table.header):
+        shown.add_column(escape(header), justify="right" if index else "left")
+    for row in table.rows:
+        shown.add_row(*map(escape, row))
+    return shown
+
+
+def _main(report):
+    protocol = report["protocol"]
+    title = f"{protocol['dataset']}, {protocol['split']}, {protocol['num_examples']:,} examples"
+    rows = []
+    for name, label in _LABELS.items():
+        if name in report:
+            samples = f", {protocol['num_samples']:,} samples" if name == "log_likelihood" else ""
+            rows.append(_row(label + samples, report, name))
+    found = report.get("information")
+    if found is not None:
+        some = found["num_examples"]
+        of = "" if some == protocol["num_examples"] else f", first {some:,} examples"
+        label = f"  mutual information I(x; z), at most {found['bound']:.2f}{of}"
+        rows.append(_row(label, found, "mutual_information"))
+        rows.append((f"  KL(q(z) || p(z)){of}", f"{found['marginal_kl']:.2f}", ""))
+    if "bits_per_dimension" in report:
+        of = "log-likelihood" if "log_likelihood" in report else "ELBO"
+        rows.append(
+            (f"in bits a dimension, of the {of}", f"{report['bits_per_dimension']:.3f}", "")
+        )
+    if "squared_error" in report:
+        rows.append(("squared error an element, no nats", f"{report['squared_error']:.4g}", ""))
+    if "misclassified" in report:
+        share = f"{report['misclassified']:.2%}"
+        rows.append(("elements whose likeliest value is another", share, ""))
+    latents = report.get("latents")
+    if latents is not None:
+        active = f"{latents['num_active']} of {len(latents['activity'])}"
+        rows.append(("active latents  Var_x(E[z|x]) > 0.01", active, ""))
+    rows += [_row(name, found, "log_likelihood") for name, found in _baselines(report)]
+    return Table(title, ("nats an example", "mean", "standard error"), tuple(rows))
+
+
+def _baselines(report):
+    return report.get("baselines", {}).items()
+
+
+def _latents(report):
+    latents = report["latents"]
+    activity, kl = latents["activity"], latents["kl"]
+    by = activity if kl is None else kl
+    order = sorted(range(len(by)), key=lambda i: -by[i])
+    rows = [
+        (str(i), "" if kl is None else f"{kl[i]:.3f}", f"{activity[i]:.3f}")
+        for i in order[:_MOST_LATENTS]
+    ]
+    rest = order[_MOST_LATENTS:]
+    if rest:
+        cost = "" if kl is None else f"{sum(kl[i] for i in rest):.3f}"
+        most = f"at most {max(activity[i] for i in rest):.3f}"
+        rows.append((f"{len(rest)} more", cost, most))
+    title = "The latents, the costliest first" if kl else f"KL {latents['kl_method']}"
+    return Table(title, ("latent", "KL, nats", "activity"), tuple(rows))
+
+
+def _against(report):
+    against = report["against"]
+    difference = against["difference"]
+    rows = []
+    for name, label in _LABELS.items():
+        if name in difference:
+            values = (against["this"][name], against["other"][name], difference[name])
+            error = difference[f"{name}_standard_error"]
+            rows.append((label, *(f"{value:.2f}" for value in values), _error(error)))
+    title = f"Against {against['run']}: same examples, same seeds"
+    header = ("nats an example", "this run", "the other", "difference", "its standard error")
+    return Table(title, header, tuple(rows))
+
+
+def _tightness(found):
+    rows = [
+        _row("log p(x) from below, by annealing", found, "lower"),
+        _row("log p(x) from above, by annealing back", found, "upper"),
+        _row("gap of the two", found, "gap"),
+    ]
+    if "log_likelihood" in found:
+        bound = f"bound with {found['num_samples']:,} samples"
+        rows += [
+            _row(bound, found, "log_likelihood"),
+            _row("it lacks at least", found, "lack_at_least"),
+            _row("it lacks at most", found, "lack_at_most"),
+        ]
+    title = (
+        f"Tightness on {found['num_examples']} examples drawn from the model: "
+        f"{found['num_chains']} chains of {found['num_steps']:,} steps"
+    )
+    return Table(title, ("nats an example", "mean", "standard error"), tuple(rows))
+
+
+def _row(label, values, name):
+    return label, f"{values[name]:.2f}", _error(values[f"{name}_standard_error"])
+
+
+def _error(error):
+    return "" if error is None else f"{error:.2f}"

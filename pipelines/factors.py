@@ -1,0 +1,77 @@
+"""The `--disentanglement` of `pipelines.evaluate`: how codes keep known factors apart."""
+
+from pipelines import cli
+from pipelines.cli import usage
+from tfvae import components
+
+_FAMILY = "disentanglement"
+
+
+def add_options(parser):
+    """Adds the options to a parser."""
+    parser.add_argument(
+        "--disentanglement",
+        action="store_true",
+        help=f"measure it by {', '.join(components.members(_FAMILY))}, on data whose factors are "
+        f"known, such as `shapes`",
+    )
+    parser.add_argument(
+        "--measure",
+        action="append",
+        type=cli.spec_of(_FAMILY),
+        metavar="SPEC",
+        help='measure disentanglement by this alone, such as "mig(bins=30)"; may be repeated',
+    )
+
+
+def check(given, dataset, split):
+    """Refuses, before the work, data without factors and measures that lack a package."""
+    if asked(given):
+        from tfvae.disentanglement.base import Metric
+        from tfvae.evaluation import factors
+
+        with usage():
+            factors.check(dataset, split)
+            for spec in given.measure or ():
+                components.build(Metric, spec)
+
+
+def asked(given):
+    """Says whether disentanglement is to be measured."""
+    return bool(given.disentanglement or given.measure)
+
+
+def evaluate(given, vae, dataset, split):
+    """Measures disentanglement, and returns what is added to the report, with a table.
+
+    Args:
+        given: The parsed arguments.
+        vae: A `VAE`.
+        dataset: A `Dataset`.
+        split: Name of a split.
+
+    Returns:
+        Dict that holds `disentanglement`, and a table.
+    """
+    from tfvae.evaluation import factors
+
+    metrics = None if given.disentanglement else given.measure
+    with usage():
+        found = factors.evaluate(vae, dataset, split, metrics=metrics, seed=given.seed)
+    return {"disentanglement": found}, _table(found)
+
+
+def _table(found):
+    from rich.table import Table
+
+    title = f"disentanglement, {found['num_examples']:,} examples, seed {found['seed']}"
+    table = Table(title=title, title_justify="left")
+    table.add_column("1 is best", no_wrap=True)
+    table.add_column("all", justify="right")
+    for name, num in found["factors"].items():
+        table.add_column(f"{name}\n({num})", justify="right")
+    for name, score in found["scores"].items():
+        each = score.get("by_factor", dict.fromkeys(found["factors"]))
+        parts = ["" if value is None else f"{value:.3f}" for value in each.values()]
+        table.add_row(name, f"{score['value']:.3f}", *parts)
+    return table

@@ -1,0 +1,174 @@
+"""The `--scores` of `pipelines.evaluate`: a row of anomaly scores for each example."""
+
+import argparse
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from pipelines import bulk, cli, outputs
+from pipelines.cli import UsageError
+
+#: What scores may be written as; the first is proposed.
+SUFFIXES = (".parquet", ".csv", ".npz", ".tfrecord")
+
+_OPTION = "--scores"
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What the command asks for.
+
+    Attributes:
+        path: `pathlib.Path` of the file to write.
+        labels: Labels that are anomalies, a tuple of ints; empty for none.
+        spec: Spec of a data set of anomalies, or None.
+    """
+
+    path: pathlib.Path
+    labels: tuple
+    spec: str | None
+
+
+def add_options(parser):
+    """Adds the options to a parser."""
+    parser.add_argument(
+        _OPTION,
+        metavar="FILE",
+        help=f"write anomaly scores of each example, as one of {', '.join(SUFFIXES)}",
+    )
+    parser.add_argument(
+        "--anomalous",
+        type=_labels,
+        metavar="LABELS",
+        help="these labels of the split are anomalies, such as 3 or 3,5: adds their AUROC",
+    )
+    parser.add_argument(
+        "--anomalies",
+        type=cli.spec_of("datasets"),
+        metavar="SPEC",
+        help="the same split of this data set is anomalies, and is scored too",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+
+
+def check(given):
+    """Returns the `Request` of parsed arguments, or None; refuses one that can't be met."""
+    if given.scores is None:
+        wanted = {"--anomalous": given.anomalous, "--anomalies": given.anomalies}
+        for option, value in wanted.items():
+            if value is not None:
+                raise UsageError(f"`{option}` goes with scores. Add `{_OPTION} scores.parquet`.")
+        return None
+    if given.anomalous is not None and given.anomalies is not None:
+        raise UsageError(
+            "Anomalies are some labels of the split or another data set. Leave out `--anomalous` "
+            "or `--anomalies`."
+        )
+    path = outputs.check(given.scores, SUFFIXES, given.overwrite, _OPTION)
+    bulk.check_suffix(path, _OPTION)
+    return Request(path, given.anomalous or (), given.anomalies)
+
+
+def evaluate(request, examples, vae, *, num_samples, seed):
+    """Scores examples, writes the file, and returns what is added to the report, with a table.
+
+    Args:
+        request: A `Request`.
+        examples: List of `anomalies.Group`, the first of the run's own data.
+        vae: A `VAE`.
+        num_samples: Importance samples an example; 0 scores by the ELBO.
+        seed: Int.
+
+    Returns:
+        Dict that holds `scores`, and a table of the AUROC, or None.
+    """
+    from tfvae.evaluation import scores
+
+    own = examples[0]
+    reference = "train" if own.split == "validation" else "validation"
+    mean = scores.mean_bound(vae, own.dataset, reference, num_samples=num_samples, seed=seed)
+    num = sum(group.dataset.num_examples(group.split) for group in examples)
+    kept: dict[str, list] = {}
+    table = bulk.Table(request.path, {}, num, _OPTION)
+    table.num_done = 0  # what an interrupted command left is made anew
+    rows = _rows(examples, vae, mean, num_samples, seed)
+    table.write(_keeping(cli.tracked(rows, "scoring", num), kept))
+    found = {
+        "file": str(request.path),
+        "num_examples": num,
+        "typicality": {"mean": mean, "of": scores.bound_of(kept), "over": reference},
+    }
+    if own.anomalous is None:
+        return {"scores": found}, None
+    columns = {name: np.concatenate(parts) for name, parts in kept.items()}
+    areas = scores.areas(columns, columns["anomalous"] == 1)
+    found["anomalies"] = _anomalies(request, examples)
+    found["auroc"] = {name: dataclasses.asdict(area) for name, area in areas.items()}
+    return {"scores": found}, _table(found)
+
+
+def _rows(examples, vae, mean, num_samples, seed):
+    """Yields the columns of the file in chunks."""
+    from tfvae.evaluation import scores
+
+    for group in examples:
+        start = 0
+        for found in scores.terms(
+            vae, group.dataset, group.split, num_samples=num_samples, seed=seed
+        ):
+            bound = found[scores.bound_of(found)]
+            place = slice(start, start + len(bound))
+            columns = {"index": np.arange(start, place.stop)}
+            if group.anomalous is not None:
+                columns["anomalous"] = group.anomalous[place].astype(np.int32)
+            if all(each.labels is not None for each in examples):
+                columns["label"] = np.asarray(group.labels[place], np.int32)
+            typicality = scores.typicality(bound, mean).astype(np.float32)
+            yield {**columns, **found, "typicality": typicality}
+            start = place.stop
+
+
+def _keeping(chunks, kept):
+    """Yields chunks, and keeps the numbers that the AUROC is made of."""
+    for chunk in chunks:
+        for name, column in chunk.items():
+            if name not in ("index", "label"):
+                kept.setdefault(name, []).append(column)
+        yield chunk
+
+
+def _anomalies(request, examples):
+    anomalous = np.concatenate([group.anomalous for group in examples])
+    counts = {"num_anomalies": int(anomalous.sum()), "num_others": int((~anomalous).sum())}
+    if request.spec is None:
+        return {"labels": list(request.labels), **counts}
+    other = examples[-1].dataset
+    return {"dataset": str(other.spec), "fingerprint": other.fingerprint(), **counts}
+
+
+def _table(found):
+    from rich.table import Table
+
+    from tfvae.evaluation import scores
+
+    about = found["anomalies"]
+    title = f"{about['num_anomalies']:,} anomalies among {found['num_examples']:,} examples"
+    table = Table(title=title, title_justify="left")
+    table.add_column("score, more is stranger")
+    table.add_column("AUROC", justify="right")
+    table.add_column("standard error", justify="right")
+    for name, area in found["auroc"].items():
+        error = "" if area["standard_error"] is None else f"{area['standard_error']:.3f}"
+        label = f"minus {name}" if scores.TERMS.get(name) else name
+        table.add_row(label, f"{area['value']:.3f}", error)
+    return table
+
+
+def _labels(text):
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"expected labels, whole numbers such as 3 or 3,5, received {text!r}"
+        ) from error

@@ -1,0 +1,290 @@
+"""Anomaly scores of single examples: what they are, and how well they tell anomalies apart."""
+
+import contextlib
+import io
+import itertools
+import json
+
+import numpy as np
+import pytest
+import scipy.stats
+from sources import build
+from test_pipelines_encode import read as read_table
+
+import tfvae
+from pipelines import anomalies, cli, evaluate, runs, scores
+from tfvae import components
+from tfvae.datasets.base import Dataset
+from tfvae.disentanglement.base import Metric
+from tfvae.evaluation import factors, ranking, report
+from tfvae.evaluation import scores as library
+
+DATA = "synthetic(kind='moons', num=1500)"
+SHAPES = "shapes(size=16, scales=2, rotations=2, positions=4)"
+
+
+# AUROC
+
+
+def by_pairs(values, anomalous):
+    """Returns the AUROC by its definition, over all pairs."""
+    pairs = itertools.product(values[anomalous], values[~anomalous])
+    return np.mean([(a > b) + 0.5 * (a == b) for a, b in pairs])
+
+
+@pytest.fixture(scope="module")
+def ranked():
+    """Scores with ties, and which of them are of anomalies."""
+    rng = np.random.default_rng(0)
+    anomalous = rng.random(120) < 0.3
+    return np.round(rng.normal(size=120) + anomalous, 1), anomalous
+
+
+def test_the_area_is_the_share_of_pairs(ranked):
+    assert ranking.auroc(*ranked).value == pytest.approx(by_pairs(*ranked), abs=1e-12)
+
+
+def test_the_area_is_the_statistic_of_mann_and_whitney(ranked):
+    values, anomalous = ranked
+    statistic = scipy.stats.mannwhitneyu(values[anomalous], values[~anomalous]).statistic
+    pairs = anomalous.sum() * (~anomalous).sum()
+    assert ranking.auroc(values, anomalous).value == pytest.approx(statistic / pairs, abs=1e-12)
+
+
+def test_the_area_is_a_matter_of_order_alone(ranked):
+    values, anomalous = ranked
+    found = ranking.auroc(values, anomalous)
+    assert ranking.auroc(np.exp(3 * values), anomalous) == found
+    turned = ranking.auroc(-values, anomalous)
+    assert turned.value == pytest.approx(1 - found.value, abs=1e-12)
+    assert turned.standard_error == pytest.approx(found.standard_error)
+    assert ranking.auroc(values, ~anomalous).value == pytest.approx(1 - found.value, abs=1e-12)
+
+
+def test_the_ends_and_the_middle_of_the_scale():
+    anomalous = np.array([False, False, True, True])
+    assert ranking.auroc([1, 2, 3, 4], anomalous) == ranking.Area(1.0, 0.0)
+    assert ranking.auroc([3, 4, 1, 2], anomalous) == ranking.Area(0.0, 0.0)
+    assert ranking.auroc([7, 7, 7, 7], anomalous).value == 0.5
+    assert ranking.auroc([-np.inf, 0, 1, np.inf], anomalous).value == 1.0
+    assert ranking.auroc([1, 2, 3], [False, False, True]).standard_error is None
+
+
+def test_the_area_of_two_gaussians_and_its_error_are_known():
+    # P(a > b) of N(1, 1) and N(0, 1) is the distribution function of N(0, 2) at 1.
+    rng = np.random.default_rng(1)
+    anomalous = np.arange(250) < 100
+    found = [ranking.auroc(rng.normal(size=250) + anomalous, anomalous) for _ in range(400)]
+    values = np.array([area.value for area in found])
+    spread = values.std(ddof=1)
+    assert values.mean() == pytest.approx(scipy.stats.norm.cdf(2**-0.5), abs=5 * spread / 20)
+    # A standard deviation of 400 draws is off by 1 in sqrt(800).
+    errors = [area.standard_error for area in found]
+    assert np.mean(errors) == pytest.approx(spread, rel=5 / 800**0.5)
+
+
+@pytest.mark.parametrize(
+    ("values", "anomalous"),
+    [([1.0, 2.0], [True, True]), ([1.0], [False]), ([np.nan, 1.0], [True, False])],
+)
+def test_an_area_needs_numbers_of_both_kinds(values, anomalous):
+    with pytest.raises(ValueError, match="one of each at least, and none is NaN"):
+        ranking.auroc(values, anomalous)
+
+
+# The scores
+
+
+@pytest.fixture(scope="module")
+def moons():
+    return build(DATA)
+
+
+@pytest.fixture(scope="module")
+def vae(moons):
+    return tfvae.VAE(moons.event_shape, 1, network="mlp(hidden=(8,))", likelihood="normal")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run directory with a model that has not learnt anything."""
+    directory = tmp_path_factory.mktemp("run")
+    vae = tfvae.VAE(build(SHAPES).event_shape, 3, network="mlp(hidden=())")
+    vae.compile()
+    vae.save(directory / "model.keras")
+    (directory / "options.json").write_text(json.dumps({"dataset": SHAPES}))
+    (directory / "metrics.jsonl").touch()
+    return directory
+
+
+@pytest.fixture(scope="module")
+def scored(vae, moons):
+    """The columns of the test split, and the mean over the validation split, with 4 samples."""
+    terms = _columns(library.terms(vae, moons, "test", num_samples=4, seed=5))
+    return terms, library.mean_bound(vae, moons, "validation", num_samples=4, seed=5)
+
+
+def write(path, vae, dataset, labels=(), spec=None):
+    """Scores a split with 4 samples and returns what is added to the report, with the table."""
+    request = scores.Request(path, labels, spec)
+    examples = anomalies.groups(vae, dataset, "test", labels, spec)
+    added, table = scores.evaluate(request, examples, vae, num_samples=4, seed=5)
+    return added["scores"], table
+
+
+def test_the_means_of_the_scores_are_the_numbers_of_the_report(vae, moons, scored):
+    expected = report.evaluate(vae, moons, "test", num_samples=4, seed=5)
+    for name in library.TERMS:
+        # The same terms, added up in float64.
+        assert scored[0][name].mean(dtype=np.float64) == pytest.approx(expected[name], rel=1e-6)
+    expected = report.evaluate(vae, moons, "validation", num_samples=4, seed=5)
+    assert scored[1] == pytest.approx(expected["log_likelihood"], rel=1e-6)
+
+
+def test_the_size_of_a_chunk_does_not_matter(vae, moons, scored, monkeypatch):
+    monkeypatch.setattr(library, "CHUNK", 100)
+    found = list(library.terms(vae, moons, "test", seed=5))
+    assert [len(chunk["elbo"]) for chunk in found] == [100, 50]
+    for name, column in _columns(found).items():
+        np.testing.assert_allclose(column, scored[0][name], rtol=1e-5, atol=1e-5)
+
+
+def test_without_samples_the_elbo_stands_for_the_likelihood(vae, moons, scored):
+    found = next(library.terms(vae, moons, "test", seed=5))
+    assert "log_likelihood" not in found
+    assert library.bound_of(found) == "elbo"
+    assert library.bound_of(scored[0]) == "log_likelihood"
+
+
+def test_typicality_is_a_distance():
+    np.testing.assert_array_equal(library.typicality([-90.0, -100.0, -130.0], -100.0), [10, 0, 30])
+
+
+@pytest.mark.parametrize("suffix", scores.SUFFIXES)
+def test_each_kind_of_file_holds_every_example(vae, moons, scored, tmp_path, suffix):
+    path = tmp_path / "new" / f"scores{suffix}"
+    write(path, vae, moons, (1,))
+    given = {name: np.ravel(column) for name, column in read(path).items()}
+    terms, mean = scored
+    labels = moons.labels("test")
+    want = {
+        **terms,
+        "index": np.arange(150),
+        "label": labels,
+        "anomalous": labels == 1,
+        "typicality": np.abs(terms["log_likelihood"] - mean),
+    }
+    assert set(given) == set(want)
+    for name, column in want.items():
+        np.testing.assert_allclose(given[name], column, rtol=1e-6, atol=1e-6)
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_what_is_added_says_how_well_the_scores_tell_anomalies(vae, moons, scored, tmp_path):
+    found, table = write(tmp_path / "scores.npz", vae, moons, (0,))
+    columns = np.load(tmp_path / "scores.npz")
+    assert found["num_examples"] == 150
+    mean = pytest.approx(scored[1], abs=1e-6)
+    assert found["typicality"] == {"mean": mean, "of": "log_likelihood", "over": "validation"}
+    anomalous = columns["anomalous"] == 1
+    counts = {"num_anomalies": int(anomalous.sum()), "num_others": int((~anomalous).sum())}
+    assert found["anomalies"] == {"labels": [0], **counts}
+    assert list(found["auroc"]) == ["log_likelihood", "elbo", "reconstruction", "kl", "typicality"]
+    for name, area in found["auroc"].items():
+        sign = 1 if name in ("kl", "typicality") else -1
+        assert area["value"] == pytest.approx(by_pairs(sign * columns[name], anomalous))
+    assert table.row_count == 5
+
+
+def test_another_data_set_is_scored_beside_the_examples(vae, moons, tmp_path):
+    far = "synthetic(kind='linear_gaussian', size=2, num=1500, noise=30.0)"
+    found, _ = write(tmp_path / "scores.npz", vae, moons, spec=far)
+    columns = np.load(tmp_path / "scores.npz")
+    np.testing.assert_array_equal(columns["anomalous"], np.repeat([0, 1], 150))
+    np.testing.assert_array_equal(columns["index"], np.tile(np.arange(150), 2))
+    assert "label" not in columns  # the other data have none
+    assert found["anomalies"]["fingerprint"] == build(far).fingerprint()
+    assert found["auroc"]["elbo"]["value"] > 0.9  # some thirty standard deviations away
+
+
+@pytest.fixture(scope="module")
+def evaluated(run, tmp_path_factory):
+    """The program has run: (the file, the report, what was shown)."""
+    path = tmp_path_factory.mktemp("scores") / "a.csv"
+    path.write_text("mine")
+    arguments = [str(run), "--scores", str(path), "--anomalous", "1", "--seed", "4"]
+    with pytest.raises(cli.UsageError, match="add `--overwrite`"):
+        evaluate.main(arguments)
+    assert path.read_text() == "mine"
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        evaluate.main([*arguments, "--overwrite", "--measure", "mig(bins=9)", "--measure", "sap"])
+    return path, evaluate.read_reports(run / evaluate.REPORT)[-1], shown.getvalue()
+
+
+def test_the_program_scores_a_run(evaluated):
+    path, report, shown = evaluated
+    names = "anomalous,elbo,index,kl,label,reconstruction,typicality"
+    assert path.read_text().startswith(names)
+    assert report["scores"]["file"] == str(path)
+    column = np.loadtxt(path, delimiter=",", skiprows=1)[:, 1]
+    assert column.mean() == pytest.approx(report["elbo"], rel=1e-6)
+    for name, area in report["scores"]["auroc"].items():
+        assert name in shown
+        assert f"{area['value']:.3f}" in shown
+
+
+def test_the_program_measures_disentanglement(run, evaluated):
+    _, report, shown = evaluated
+    found, dataset = report["disentanglement"], build(SHAPES)
+    assert found["num_examples"] == dataset.num_examples("test") == 19
+    assert found["metrics"] == ["mig(bins=9)", "sap"]
+    assert found["seed"] == 4
+    assert found["factors"]["shape"] == 3
+    vae = runs.open_run(run).model()
+    codes = vae.posterior(next(iter(dataset.split("test", 50)))).mean()
+    metric = components.build(Metric, "sap")
+    again = metric.measure(codes, dataset.factors("test"), class_factors=[0], seed=4)["sap"]
+    assert found["scores"]["sap"]["value"] == pytest.approx(again.value)
+    for name, score in found["scores"].items():
+        assert name in shown
+        assert f"{score['value']:.3f}" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--anomalous", "1"], "`--anomalous` goes with scores. Add `--scores scores.parquet`."),
+        (["--scores", "a.txt"], "a .parquet or a .csv or a .npz or a .tfrecord file"),
+        (["--scores", "a.csv", "--anomalous", "1", "--anomalies", "mnist"], "Leave out"),
+        (["--scores", "a.csv", "--anomalous", "7"], "has the labels 0, 1, 2. Received 7."),
+        (["--scores", "a.csv", "--anomalous", "0,1,2"], "and not all of them"),
+        (["--scores", "a.csv", "--anomalous", "one"], "whole numbers such as 3 or 3,5"),
+        (["--scores", "a.csv", "--anomalies", "synthetic(size=3)"], "have (3,)"),
+        (["--disentanglement", "--split", "all"], "has the splits train"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_before_the_work(run, place, arguments, message):
+    with pytest.raises(cli.UsageError) as caught:
+        evaluate.main([str(run), *arguments])
+    assert message in str(caught.value)
+    assert not list(place.iterdir())
+
+
+def test_data_without_factors_are_refused(moons, monkeypatch):
+    monkeypatch.setattr(type(moons), "factors", Dataset.factors)
+    with pytest.raises(ValueError, match="measured on data whose factors are known"):
+        factors.evaluate(None, moons, "test")
+
+
+def _columns(chunks):
+    chunks = list(chunks)
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+def read(path):
+    """Returns the columns of a table as arrays."""
+    if path.suffix != ".csv":
+        return read_table(path)
+    names = path.read_text().partition("\n")[0].split(",")
+    return dict(zip(names, np.loadtxt(path, delimiter=",", skiprows=1).T, strict=True))

@@ -1,0 +1,1 @@
+"""Measures of how a code keeps apart the factors that its data were made from."""

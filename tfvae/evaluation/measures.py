@@ -1,0 +1,130 @@
+"""One pass over a split: what a model says of each example, and of its latents over all of them."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae import masking, noise, xla
+from tfvae.distributions import reparameterize
+from tfvae.evaluation import importance, latents
+from tfvae.evaluation.moments import Moments
+from tfvae.noise import Stream
+
+_BATCH_SIZE = 500
+_TERMS = ("elbo", "reconstruction", "kl")
+
+
+@dataclasses.dataclass
+class Measures:
+    """What a model says of a split.
+
+    Attributes:
+        terms: Name -> float32 `[num_examples]`, nats: `elbo`, `reconstruction`, `kl` and, if asked
+            for, `log_likelihood`.
+        latent_kl: Mean over the examples of the divergence of each latent, float64
+            `[latent_size]`, nats; None where it isn't known.
+        activity: Var_x(E[z_i|x]) over these examples, float64 `[latent_size]`.
+        errors: Name -> how far p(x|z) at the mean of q(z|x) is from the data, on average over all
+            elements.
+        num_observed: Elements of all examples that aren't missing.
+    """
+
+    terms: dict
+    latent_kl: np.ndarray | None
+    activity: np.ndarray
+    errors: dict
+    num_observed: int
+
+    @property
+    def num_examples(self):
+        """How many examples the split has."""
+        return len(self.terms["elbo"])
+
+
+def measure(model, dataset, split, *, num_samples=0, seed=0, on_rows=None):
+    """Runs a model over every example of a split, the last short batch included.
+
+    An example's noise follows from the seed and from its place, so its terms are the same in a
+    batch of any size, but for the rounding of float32. Nothing is kept but a few numbers for each
+    example.
+
+    Args:
+        model: A `VAE`.
+        dataset: A `Dataset`.
+        split: Name of a split.
+        num_samples: Importance samples an example for the log-likelihood; 0 leaves it out.
+        seed: Int.
+        on_rows: Called now and then with the number of codes decoded since the last time; of all
+            examples there are `num_examples * (1 + num_samples)`.
+
+    Returns:
+        The `Measures`.
+    """
+    terms: dict[str, list] = {}
+    means, divergences = Moments(), Moments()
+    errors: dict = {}
+    done, observed = 0, 0
+    for pair in dataset.split(split, _BATCH_SIZE):
+        given, x = model.bind(pair)
+        seeds = noise.row_seeds(noise.seed_of(Stream.ELBO, seed), len(x), done)
+        batch = _measure(given, x, seeds)
+        if num_samples:
+            keys = noise.row_seeds(noise.seed_of(Stream.LIKELIHOOD, seed), len(x), done)
+            estimate = importance.log_likelihood(given, x, keys, num_samples, on_rows)
+            batch["terms"]["log_likelihood"] = estimate
+        for name, term in batch["terms"].items():
+            terms.setdefault(name, []).append(term.numpy())
+        means.add(batch["means"])
+        if batch["latent_kl"] is not None:
+            divergences.add(batch["latent_kl"])
+        for name, sums in batch["errors"].items():
+            errors[name] = errors.get(name, 0.0) + np.float64(sums)
+        done += len(x)
+        observed += int(np.count_nonzero(~np.isnan(x)))
+        if on_rows is not None:
+            on_rows(len(x))
+    return Measures(
+        {name: np.concatenate(term) for name, term in terms.items()},
+        divergences.mean if divergences.num else None,
+        means.variance(ddof=0),
+        _means(errors),
+        observed,
+    )
+
+
+def _means(sums):
+    """Returns the means that are numbers: a distribution may have no mean to be away from."""
+    means = {name: float(total / num) for name, (total, num) in sums.items() if num}
+    return {name: mean for name, mean in means.items() if np.isfinite(mean)}
+
+
+@xla.function
+def _measure(model, x, seeds):
+    """Returns all that is measured of a batch.
+
+    Returns:
+        Dict of `terms`, a dict of `[batch]`; `means` of q(z|x), `[batch, latent]`; `latent_kl`,
+        `[batch, latent]` or None; and `errors`, a dict of the sum over all elements that are there
+        and their number, `[2]`.
+    """
+    metrics = model.terms(x, seeds).metrics
+    posterior = model.posterior(x)
+    means = posterior.mean()
+    return {
+        "terms": {name: metrics[name] for name in _TERMS},
+        "means": means,
+        "latent_kl": latents.kl(posterior, model.prior(), reparameterize(posterior, seeds)),
+        "errors": _errors(model, x, means),
+    }
+
+
+def _errors(model, x, z):
+    layer = model.likelihood_layer
+    there = tf.logical_not(tf.math.is_nan(x))
+    errors = layer.errors(layer(model.decode(z)), masking.seen(x))
+    num = tf.reduce_sum(tf.cast(there, tf.float32))
+    return {
+        name: tf.stack([tf.reduce_sum(tf.where(there, error, 0.0)), num])
+        for name, error in errors.items()
+    }

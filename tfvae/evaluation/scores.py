@@ -1,0 +1,103 @@
+"""Scores of single examples, by which those that are unlike the training data stand out."""
+
+import numpy as np
+
+from tfvae import noise, xla
+from tfvae.evaluation import importance, ranking
+from tfvae.noise import Stream
+
+#: Examples of a chunk.
+CHUNK = 500
+
+#: What is written of each example, where the model has it: name -> whether less of it is stranger.
+TERMS = {"log_likelihood": True, "elbo": True, "reconstruction": True, "kl": False}
+
+
+def terms(model, dataset, split, *, num_samples=0, seed=0):
+    """Yields the terms of every example of a split in chunks, in constant memory.
+
+    The noise of an example follows from the seed and from its place, as in
+    `report.evaluate`: the means of these are the numbers of the report.
+
+    Args:
+        model: A `VAE`.
+        dataset: A `Dataset`.
+        split: Name of a split.
+        num_samples: Importance samples an example; 0 leaves the log-likelihood out.
+        seed: Int.
+
+    Yields:
+        Dict of `log_likelihood` if asked for, `elbo`, `reconstruction` and `kl`, to float32
+        `[chunk]`, in nats.
+    """
+    done = 0
+    for batch in dataset.split(split, CHUNK):
+        given, x = model.bind(batch)
+        found = dict(_metrics(given, x, _rows(Stream.ELBO, seed, x, done)))
+        if num_samples:
+            rows = _rows(Stream.LIKELIHOOD, seed, x, done)
+            found["log_likelihood"] = importance.log_likelihood(given, x, rows, num_samples)
+        done += len(x)
+        yield {name: found[name].numpy() for name in TERMS if name in found}
+
+
+def bound_of(found):
+    """Returns the name of the best estimate of log p(x) among terms."""
+    return "log_likelihood" if "log_likelihood" in found else "elbo"
+
+
+def mean_bound(model, dataset, split, *, num_samples=0, seed=0):
+    """Returns the mean over a split of log p(x), as the k-sample bound or the ELBO, in nats."""
+    total, num = 0.0, 0
+    for found in terms(model, dataset, split, num_samples=num_samples, seed=seed):
+        values = found[bound_of(found)]
+        total += values.sum(dtype=np.float64)
+        num += len(values)
+    return total / num
+
+
+def typicality(bound, mean):
+    """Returns how far examples are from the typical set of the model, in nats.
+
+        |log p(x) - mean|,  the mean over examples of the kind that was trained on
+
+    An example that is likelier than those is strange too: a flat picture, say, in a model of
+    photographs.
+
+    Args:
+        bound: log p(x), `[num]`, nats.
+        mean: Its mean over examples that are none of these: minus an estimate of the entropy.
+
+    References:
+        [1] Nalisnick et al., section 3, for one example. Detecting out-of-distribution
+            inputs to deep generative models using typicality. https://arxiv.org/abs/1906.02994
+    """
+    return np.abs(np.asarray(bound, np.float64) - mean)
+
+
+def areas(columns, anomalous):
+    """Returns how well each score tells anomalies, by its AUROC.
+
+    Args:
+        columns: Dict of the names of `TERMS`, and `typicality`, as far as they are there, to floats
+            `[num]`. Where less of a score is stranger, its negative is taken.
+        anomalous: Bools `[num]`.
+
+    Returns:
+        Dict of name to `ranking.Area`.
+    """
+    found = {}
+    for name in (*TERMS, "typicality"):
+        if name in columns:
+            sign = -1 if TERMS.get(name) else 1
+            found[name] = ranking.auroc(sign * columns[name], anomalous)
+    return found
+
+
+@xla.function
+def _metrics(model, x, seeds):
+    return model.terms(x, seeds).metrics
+
+
+def _rows(stream, seed, x, start):
+    return noise.row_seeds(noise.seed_of(stream, seed), len(x), start)
