@@ -25,6 +25,7 @@ SOURCES = {
     "idx": f"idx(path='{PLACE}/idx')",
     "images": f"images(path='{PLACE}/photos', size=(6, 5), channels=1)",
     "mnist": "mnist(binarize='none', limit=60)",
+    "shapes": "shapes(size=16, scales=2, rotations=2, positions=3)",
     "synthetic": "synthetic(kind='moons', num=100)",
     "table": f"table(path='{PLACE}/people.csv')",
     "tfds": f"tfds(name='tiny', data_dir='{PLACE}')",
