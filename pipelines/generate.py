@@ -87,7 +87,7 @@ def _condition(given, program, path):
     return tuple(given.condition)
 
 
-def _write_table(program, path, output, given, known):
+def _write_table(program, path, output, given, known=None):
     """Writes examples as a table, going on with one that was stopped."""
     table = bulk.Table(output, _request(path, given), given.num)
     table.num_done = start = table.num_done // CHUNK * CHUNK

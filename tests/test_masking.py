@@ -11,7 +11,7 @@ from tfvae import components, masking
 from tfvae.datasets.python import FromPython
 from tfvae.distribution_layers.base import DistributionLayer
 from tfvae.distributions import DiagonalNormal, reparameterize
-from tfvae.evaluation import report
+from tfvae.evaluation import measures, report
 from tfvae.vae import VAE
 
 tfd = tfp.distributions
@@ -180,7 +180,7 @@ def test_training_with_holes_moves_every_weight_and_keeps_it_finite(tmp_path):
 
 
 def test_bits_a_dimension_are_those_of_what_is_there(monkeypatch):
-    monkeypatch.setattr(report, "_metrics", report._metrics.python_function)  # no compilation
+    monkeypatch.setattr(measures, "_measure", measures._measure.python_function)  # no compilation
     levels = np.random.default_rng(3).integers(0, 5, (40, 4)).astype(np.float32) / 4
     levels[::3, 1:3] = NAN
     dataset = FromPython(levels, missing="mask")

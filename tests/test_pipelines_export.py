@@ -279,7 +279,7 @@ def test_a_picture_of_more_than_fits_is_refused_after_one_chunk(tmp_path):
 def test_an_array_that_no_disk_can_hold_is_refused_after_one_chunk(tmp_path):
     program, num = Endless(), 10**12
     given = argparse.Namespace(num=num, seed=0, what="mean")
-    message = r"would take 3,136,000\.0 GB, and .* GB are free\. Lower `--num`"
+    message = r"would take 3,136,000\.0 GB, and .* GB are free\. Write fewer, or choose"
     with pytest.raises(Failure, match=message):
         generate._write_table(program, DECODER, tmp_path / "a.npy", given)
     assert program.num_calls == 1

@@ -18,7 +18,7 @@ import tensorflow as tf
 from pipelines import train
 from tfvae import components, noise
 from tfvae.datasets.base import Dataset
-from tfvae.evaluation import report as evaluation
+from tfvae.evaluation import measures
 from tfvae.exporters import endpoints
 from tfvae.exporters.base import Exporter, write_saved_model
 from tfvae.exporters.fresh import Fresh
@@ -68,7 +68,7 @@ def _eagerly():
         # Figures ask for means alone, and have tests of their own.
         patch.setattr(gallery, "render_all", lambda *_, **__: {})
         patch.setattr(Images, "on_epoch_end", lambda *_: None)
-        patch.setattr(evaluation, "_metrics", evaluation._metrics.python_function)
+        patch.setattr(measures, "_measure", measures._measure.python_function)
         tf.config.run_functions_eagerly(True)
         try:
             yield

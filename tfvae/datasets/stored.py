@@ -274,18 +274,18 @@ def _check_part(part):
         raise ValueError(
             f"{part.name} has the shape {shape}: its examples are empty. Check the file and key."
         )
+    known = part.conditions
+    if known is not None and (known.ndim != 2 or len(known) != shape[0]):
+        raise ValueError(
+            f"{part.name} has {shape[0]} examples, and its condition has the shape {known.shape}. "
+            f"It is some numbers for each example: [{shape[0]}, size]."
+        )
     if part.labels is None:
         return
     if part.labels.shape != (shape[0],):
         raise ValueError(
             f"{part.name} has {shape[0]} examples, and its labels have the shape "
             f"{part.labels.shape}. Labels are one int for each example: [{shape[0]}]."
-        )
-    known = part.conditions
-    if known is not None and (known.ndim != 2 or len(known) != shape[0]):
-        raise ValueError(
-            f"{part.name} has {shape[0]} examples, and its condition has the shape {known.shape}. "
-            f"It is some numbers for each example: [{shape[0]}, size]."
         )
     values.check_labels(part.labels, part.name)
 

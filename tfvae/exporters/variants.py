@@ -199,7 +199,7 @@ def _(distribution: DiagonalNormal, moments):
 @rebuilt.register
 def _(distribution: tfd.Independent, moments):  # type: ignore[name-defined]
     inner = distribution.distribution
-    if type(inner) is not tfd.Bernoulli:
+    if not isinstance(inner, tfd.Bernoulli):
         return None
     edge = 1e-6  # a probability of 8 bits may be 0 or 1
     probs = np.clip(moments["mean"], edge, 1 - edge)

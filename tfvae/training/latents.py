@@ -17,8 +17,8 @@ class ActiveLatents(keras.callbacks.Callback):
     time to do something. It stands before the callbacks that write the logs of an epoch.
 
     Args:
-        validation: `tf.data.Dataset` of float32 `[batch, *event_shape]`, of which the first batch
-            is looked at.
+        validation: `tf.data.Dataset` of float32 `[batch, *event_shape]`, or of pairs of them and
+            their condition, of which the first batch is looked at.
     """
 
     def __init__(self, validation):
@@ -30,5 +30,6 @@ class ActiveLatents(keras.callbacks.Callback):
         del epoch
         if self._x is None:
             self._x = next(iter(self._validation))
-        means = self.model.posterior(self._x).mean().numpy()
+        model, x = self.model.bind(self._x)
+        means = model.posterior(x).mean().numpy()
         logs["val_active_latents"] = int(active(activity(means)).sum())
