@@ -132,7 +132,10 @@ def _exhausted(error):
     """Returns what has run out: TensorFlow has one error for memory and for disks."""
     text = str(error)
     if "No space left on device" in text:
-        return f"{text.strip().splitlines()[0]}. Free some space, and repeat the command."
+        return (
+            f"{text.strip().splitlines()[0]}. Free some space, and go on: training by `--resume`, "
+            f"the rest by the same command."
+        )
     return "Out of memory. Make the model, the batch or the data smaller."
 
 

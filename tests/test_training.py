@@ -348,8 +348,43 @@ def test_overflows_of_a_scaled_loss_are_left_out_until_the_scale_is_one(tmp_path
     with pytest.raises(keeper.NotFiniteError, match="gradient of"):
         loop.train(vae, make_data(), tmp_path, epochs=9, **NUMBERS)
     assert float(vae.optimizer.dynamic_scale) == 1
+    position, _, _ = checkpoints.restore(
+        compiled(make(dtype="mixed_float16")), tmp_path / "checkpoints"
+    )
+    # 2**15 is halved 15 times, each time by a step that counts; the one after those is the bad one.
+    assert (5 * position.epoch + position.step_in_epoch, position.steps) == (15, 0)
     for weight, expected in zip(vae.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, expected)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "jit_compile"),
+    [("adam", False), ("adam", True), (keras.optimizers.SGD(0.1, clipvalue=1.0), False)],
+)
+def test_a_bad_step_of_a_block_leaves_what_the_good_ones_before_it_made(
+    optimizer, jit_compile, monkeypatch
+):
+    xs = np.random.default_rng(0).normal(size=(4, 10, 3)).astype(np.float32)
+    states = []
+    for num_good in (3, 9):
+        parts = {"likelihood": "optimal_normal", "network": "mlp(hidden=())"}
+        vae = tfvae.VAE((3,), 2, **parts)
+        fresh = keras.optimizers.get(optimizer)
+        vae.compile(type(fresh).from_config(fresh.get_config()), jit_compile=jit_compile)
+        terms = vae.terms
+
+        def broken(x, seed, step=0, training=False, terms=terms, first=num_good):
+            found = terms(x, seed, step, training)
+            bound = _broken_backwards(found.bound, tf.cast(step, tf.int32) >= 3)
+            return found if first == 3 else dataclasses.replace(found, bound=bound)
+
+        monkeypatch.setattr(vae, "terms", broken)
+        _, num, finite = tf.function(vae.engine.train)(tf.constant(xs[:num_good]))
+        assert (int(num), bool(finite)) == (30, num_good == 3)
+        states.append([np.asarray(v) for v in (*vae.weights, *vae.optimizer.variables)])
+    for found, wanted in zip(*states, strict=True):
+        # XLA may order sums otherwise in a program of another length.
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
 
 
 def test_a_gradient_that_is_not_finite_is_not_applied():

@@ -116,7 +116,7 @@ class Engine:
 
         start = (begin, tf.constant(True), self._zeros())
         _, good, sums = tf.while_loop(lambda index, *_: index < end, one, start)
-        floats = [v for v in (*self._state(), *sums.values()) if v.dtype.is_floating]
+        floats = [v for v in (*self._state(), sums["loss"]) if v.dtype.is_floating]
         return sums, tf.reduce_all([good, *(tf.reduce_all(tf.math.is_finite(v)) for v in floats)])
 
     def _zeros(self):
@@ -124,8 +124,8 @@ class Engine:
 
     def _state(self):
         """Returns all that a step changes, as TensorFlow's variables."""
-        model = self._model
-        return [v.value for v in (*model.trainable_variables, *model.optimizer.variables)]
+        model = self._model  # a likelihood may own weights that no gradient moves
+        return [v.value for v in (*model.weights, *model.optimizer.variables)]
 
     def _train_share(self, x, replicas):
         """One step on this replica's share of one batch."""
@@ -182,7 +182,7 @@ class Engine:
         changed = self._state()
         before = [tf.identity(variable) for variable in changed]
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        # Chosen element by element: a `tf.cond` around the update keeps XLA from fusing it.
+        # Chosen element by element: replicas can't meet within a `tf.cond`.
         _choose(finite, changed, before)
 
     def _terms(self, x, seeds, step, training=False):

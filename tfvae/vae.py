@@ -148,7 +148,8 @@ class VAE(Joint, keras.Model):
         # engine compiles the steps themselves.
         super().compile(optimizer=optimizer, jit_compile=False, **kwargs)
         # Now, and not within the first step: TensorFlow traces a step that makes variables twice.
-        self.optimizer.build(self.trainable_variables)
+        if not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
         if jit_compile == "auto":
             jit_compile = not self.run_eagerly and xla.pays_off(self)
         self._prepare = prepare

@@ -28,9 +28,9 @@ class _Calls:
 
     def close(self):
         """Waits until no call is under way and none follows."""
+        self.closing, began = True, time.monotonic()
         if not self.last:
             return
-        self.closing, began = True, time.monotonic()
         while self.under_way or time.monotonic() - max(self.last, began) < _QUIET:
             if time.monotonic() - began > _MOST:
                 return

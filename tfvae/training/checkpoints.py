@@ -30,6 +30,7 @@ class Position:
         best_epoch: Epoch that is the best on the validation split so far, 0 before the first.
         best_value: The objective's criterion there, nats: the higher, the better.
         fingerprint: Of the data that the run trains on.
+        rate: How its learning rate is made.
     """
 
     epoch: int = 0
@@ -39,6 +40,7 @@ class Position:
     best_epoch: int = 0
     best_value: float = float("-inf")
     fingerprint: str = ""
+    rate: str = ""
 
 
 def state_of(model):
@@ -102,7 +104,7 @@ def restore(model, directory):
             # Opened here: NumPy leaves a file that is no archive open.
             with path.open("rb") as file, np.load(file) as archive:
                 arrays = {name: archive[name] for name in sorted(archive.files)}
-            position = Position(**json.loads(arrays.pop(_POSITION).tobytes()))
+            position = _position(json.loads(arrays.pop(_POSITION).tobytes()), path)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
             damaged.append(path)
             continue
@@ -115,6 +117,33 @@ def restore(model, directory):
             f"anew with another `--run`."
         )
     return Position(), None, []
+
+
+def _position(fields, path):
+    unknown = sorted(set(fields) - {field.name for field in dataclasses.fields(Position)})
+    if unknown:
+        raise CheckpointError(
+            f"The checkpoint {path} was written by another version of tfvae: it knows "
+            f"{', '.join(unknown)}. Go on with that version, or train anew with another `--run`."
+        )
+    return Position(**fields)
+
+
+def check_rate(position, rate):
+    """Refuses to go on with another learning rate than a run began with.
+
+    Args:
+        position: The `Position` of the checkpoint.
+        rate: How the rate is made now, a text.
+
+    Raises:
+        CheckpointError: If it is another one.
+    """
+    if position.rate not in ("", rate):
+        raise CheckpointError(
+            f"This run began with the learning rate {position.rate}; received {rate}. Resume with "
+            f"the options of the run, or train anew with another `--run`."
+        )
 
 
 def check_data(position, fingerprint):

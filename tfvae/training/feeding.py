@@ -20,10 +20,10 @@ def make(dataset, batch_size, seed, strategy=None):
         strategy: `tf.distribute.Strategy`, or None for one device.
 
     Returns:
-        A feed. Its `steps` are the steps of an epoch, `calls(start)` the steps of each call of
-        `train_step` from a step of an epoch on, `training(epoch, start)`, `validation()` and
-        `validation_steps` what `fit` takes. `calls_a_look` says after how many calls to
-        ask whether somebody wants it to stop.
+        A feed. Its `steps` are the steps of an epoch of `batch_size` examples each,
+        `calls(start)` the steps of each call of `train_step` from a step of an epoch on,
+        `training(epoch, start)`, `validation()` and `validation_steps` what `fit` takes.
+        `calls_a_look` says after how many calls to ask whether somebody wants it to stop.
 
     Raises:
         ValueError: If the devices can't share a batch equally.
@@ -40,16 +40,16 @@ class _Blocks:
     validation_steps = None  # a data set of its own says when it ends
 
     def __init__(self, dataset, batch_size, seed):
-        self._dataset, self._batch_size, self._seed = dataset, batch_size, seed
+        self._dataset, self.batch_size, self._seed = dataset, batch_size, seed
         self.steps = dataset.steps_per_epoch(batch_size)
         self._num_steps = block_steps(self.steps)
 
     def calls(self, start):
-        return self._dataset.block_steps(self._batch_size, self._num_steps, start)
+        return self._dataset.block_steps(self.batch_size, self._num_steps, start)
 
     def training(self, epoch, start):
         first = epoch * self.steps + start
-        return self._dataset.blocks(self._batch_size, self._num_steps, self._seed, first)
+        return self._dataset.blocks(self.batch_size, self._num_steps, self._seed, first)
 
     def validation(self):
         return self._dataset.split("validation", _EVALUATION_BATCH_SIZE)
@@ -73,7 +73,7 @@ class _Shares:
                 f"The {replicas} devices of the strategy share each batch equally. Received "
                 f"batch_size={batch_size}. Choose a multiple of {replicas}, such as {near}."
             )
-        self._dataset, self._batch_size, self._seed = dataset, batch_size, seed
+        self._dataset, self.batch_size, self._seed = dataset, batch_size, seed
         self._strategy = strategy
         self.steps = dataset.num_examples("train") // batch_size
         self.validation_steps = -(-dataset.num_examples("validation") // _EVALUATION_BATCH_SIZE)
@@ -84,17 +84,17 @@ class _Shares:
     @tf.autograph.experimental.do_not_convert
     def training(self, epoch, start):
         # Of the data set, which counts an epoch's short last batch.
-        first = epoch * self._dataset.steps_per_epoch(self._batch_size) + start
-        blocks = self._dataset.blocks(self._batch_size, 1, self._seed, first)
-        whole = blocks.filter(lambda *block: tf.shape(block[0])[1] == self._batch_size)
+        first = epoch * self._dataset.steps_per_epoch(self.batch_size) + start
+        blocks = self._dataset.blocks(self.batch_size, 1, self._seed, first)
+        whole = blocks.filter(lambda *block: tf.shape(block[0])[1] == self.batch_size)
 
         def of_worker(context):
-            share = self._batch_size // context.num_replicas_in_sync
+            share = self.batch_size // context.num_replicas_in_sync
             here = context.num_replicas_in_sync // context.num_input_pipelines
             begin = context.input_pipeline_id * here * share
 
             def shared(part):
-                rows = tf.ensure_shape(part[0], (self._batch_size, *part.shape[2:]))
+                rows = tf.ensure_shape(part[0], (self.batch_size, *part.shape[2:]))
                 rows = rows[begin : begin + here * share]
                 return tf.reshape(rows, (here, share, *rows.shape[1:]))
 

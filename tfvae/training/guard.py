@@ -39,8 +39,8 @@ class FiniteGuard(keras.callbacks.Callback):
         start = epoch * self._dataset.steps_per_epoch(self._batch_size) + batch
         block = next(iter(self._dataset.blocks(self._batch_size, 1, self._seed, start)))
         model = self.model
-        batch = batches.each(lambda part: part[0], block)
-        model, x = model.bind(model.engine.prepared(batch, step))
+        pair = batches.each(lambda part: part[0], block)
+        model, x = model.bind(model.engine.prepared(pair, step))
         seeds = noise.row_seeds(noise.seed_of(model.seed, Stream.TRAIN, step), len(x))
         with tf.GradientTape() as tape:
             terms = model.terms(x, seeds, step, training=True)
@@ -54,12 +54,16 @@ class FiniteGuard(keras.callbacks.Callback):
             log_variance = 2 * np.log(model.posterior(x).stddev().numpy())
         return (
             f"Training lost its numbers at step {step} (epoch {epoch + 1}, batch {batch + 1}): "
-            f"{', '.join(bad) or 'loss'} not finite. The log-variances of q(z|x) lie between "
-            f"{log_variance.min():.3g} and {log_variance.max():.3g}, the data between "
+            f"{', '.join(bad) or _last_suspect(loss)} not finite. The log-variances of q(z|x) lie "
+            f"between {log_variance.min():.3g} and {log_variance.max():.3g}, the data between "
             f"{np.nanmin(x):.3g} and {np.nanmax(x):.3g}. Begin another run with a lower "
             f"`--learning-rate`, or with `--clip-norm 1`; the weights of the last good step are in "
             f"the newest checkpoint."
         )
+
+
+def _last_suspect(loss):
+    return "weights or state of the optimizer" if _finite(loss) else "loss"
 
 
 def _finite(tensor):

@@ -63,16 +63,17 @@ class Keeper(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):  # noqa: D102 - Keras's hook
         del epoch, logs
         self._calls = self._feed.calls(self.position.step_in_epoch)
-        self._taken, self._steps = self.position.step_in_epoch, self._iterations()
+        self._taken = self.position.step_in_epoch
         for mean in self.model.metrics:  # Keras has just reset them
             if mean.name in self.position.means:
                 total, count = self.position.means[mean.name]
                 mean.total.assign(total)
                 mean.count.assign(count)
+        self._seen = self._examples()
 
     def on_train_batch_end(self, batch, logs=None):  # noqa: D102 - Keras's hook
         del logs
-        self._taken, self._steps = self._taken + self._calls[batch], self._iterations()
+        self._taken, self._seen = self._taken + self._calls[batch], self._examples()
         # At the end of an epoch, let the epoch end: its checkpoint comes next.
         looks = batch % self._feed.calls_a_look == 0 and batch + 1 < len(self._calls)
         if looks and self._is_asked():
@@ -108,7 +109,8 @@ class Keeper(keras.callbacks.Callback):
         Returns:
             Steps of the epoch that have been taken.
         """
-        good = self._taken + self._iterations() - self._steps
+        # By the examples: the optimizer doesn't count a step that overflows under a scaled loss.
+        good = self._taken + math.ceil((self._examples() - self._seen) / self._feed.batch_size)
         self._save_in_epoch(good)
         return good
 
@@ -124,6 +126,10 @@ class Keeper(keras.callbacks.Callback):
         state = checkpoints.state_of(self.model)
         if self._writes:
             checkpoints.save(state, self._directory, self.position, self.best_weights)
+
+    def _examples(self):
+        """Returns how many examples of the epoch are in the means."""
+        return strategies.number(self.model.metrics[0].count)
 
     def _iterations(self):
         return strategies.number(self.model.optimizer.iterations)

@@ -77,8 +77,8 @@ def train(
     directory = pathlib.Path(directory)
     strategies.check_model(vae, clip_norm)
     with strategies.scope_of(strategies.of(vae)):  # the optimizer has variables too
-        rate = rates.make(learning_rate_schedule, learning_rate, epochs * feed.steps)
-        optimizer = keras.optimizers.Adam(rate, global_clipnorm=clip_norm)
+        rate = (learning_rate_schedule, learning_rate, epochs * feed.steps)
+        optimizer = keras.optimizers.Adam(rates.make(*rate), global_clipnorm=clip_norm)
         vae.compile(optimizer, prepare=dataset.prepare)
         # Before a checkpoint puts them back as they were.
         vae.prior_layer.adapt(lambda num: _examples(dataset, num, seed))
@@ -88,7 +88,8 @@ def train(
         print(f"Passed over the damaged checkpoint {path}.")
     fingerprint = dataset.fingerprint()
     checkpoints.check_data(at, fingerprint)
-    at = dataclasses.replace(at, fingerprint=fingerprint)
+    checkpoints.check_rate(at, rates.describe(*rate))
+    at = dataclasses.replace(at, fingerprint=fingerprint, rate=rates.describe(*rate))
     strategies.check_agreement(vae, at.steps, fingerprint)
     writes = strategies.writes(vae)
     keeper = Keeper(folder, at, best_weights, feed, writes)

@@ -48,6 +48,18 @@ def make(schedule, learning_rate, steps):
     raise ValueError(f"The schedule is one of {', '.join(SCHEDULES)}. Received {schedule!r}.")
 
 
+def describe(schedule, learning_rate, steps):
+    """Returns how a learning rate is made, on which a resumed run must agree.
+
+    Examples:
+        >>> describe("constant", 1e-3, 60), describe("cosine", 1e-3, 60)
+        ('0.001', '0.001, cosine over 60 steps')
+    """
+    return str(learning_rate) + (
+        "" if schedule == "constant" else f", {schedule} over {steps} steps"
+    )
+
+
 def stages(learning_rate, steps):
     """Returns the last step of each stage but the last, and the rate of each.
 
