@@ -83,14 +83,7 @@ def train(
         # Before a checkpoint puts them back as they were.
         vae.prior_layer.adapt(lambda num: _examples(dataset, num, seed))
     folder = directory / "checkpoints"
-    at, best_weights, damaged = checkpoints.restore(vae, folder)
-    for path in damaged:
-        print(f"Passed over the damaged checkpoint {path}.")
-    fingerprint = dataset.fingerprint()
-    checkpoints.check_data(at, fingerprint)
-    checkpoints.check_rate(at, rates.describe(*rate))
-    at = dataclasses.replace(at, fingerprint=fingerprint, rate=rates.describe(*rate))
-    strategies.check_agreement(vae, at.steps, fingerprint)
+    at, best_weights = _restore(vae, folder, dataset.fingerprint(), rates.describe(*rate))
     writes = strategies.writes(vae)
     keeper = Keeper(folder, at, best_weights, feed, writes)
     guard = FiniteGuard(dataset, batch_size, feed, seed, keeper)
@@ -102,6 +95,21 @@ def train(
     if keeper.best_weights is not None:
         vae.set_weights(keeper.best_weights)
     return Result(at, keeper.position.best_epoch, keeper.position.best_value)
+
+
+def _restore(vae, folder, fingerprint, rate):
+    """Puts the newest checkpoint back, if it is of this data and rate.
+
+    Returns:
+        The `Position`, and the weights of the best epoch or None.
+    """
+    at, best_weights, damaged = checkpoints.restore(vae, folder)
+    for path in damaged:
+        print(f"Passed over the damaged checkpoint {path}.")
+    checkpoints.check_data(at, fingerprint)
+    checkpoints.check_rate(at, rate)
+    strategies.check_agreement(vae, at.steps, fingerprint)
+    return dataclasses.replace(at, fingerprint=fingerprint, rate=rate), best_weights
 
 
 def check_schedule(objective, steps, epochs):
