@@ -196,6 +196,49 @@ def test_what_is_added_says_how_well_the_scores_tell_anomalies(vae, moons, score
     assert table.row_count == 5
 
 
+def interrupted(chunks, num):
+    """Yields so many chunks, and then somebody presses Ctrl-C."""
+    yield from itertools.islice(chunks, num)
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("num_chunks", [1, 4])
+def test_scoring_goes_on_where_it_was_interrupted(vae, moons, tmp_path, monkeypatch, num_chunks):
+    monkeypatch.setattr(library, "CHUNK", 60)  # 60, 60 and 30 of the examples, and of the others
+    path, far = tmp_path / "scores.csv", "synthetic(kind='moons', num=1500, noise=3.0)"
+    rows = scores._rows
+    whole, _ = write(tmp_path / "whole.csv", vae, moons, spec=far)
+    with monkeypatch.context() as patch:
+        patch.setattr(scores, "_rows", lambda *a: interrupted(rows(*a), num_chunks))
+        done = {1: 60, 4: 210}[num_chunks]
+        with pytest.raises(KeyboardInterrupt, match=f"{done} of 300 examples have been scored"):
+            write(path, vae, moons, spec=far)
+    assert not path.exists()
+    anew = []
+    monkeypatch.setattr(library, "mean_bound", lambda *_, **__: pytest.fail("it is there"))
+    monkeypatch.setattr(scores, "_rows", lambda *a: anew.extend(rows(*a)) or iter(anew))
+    found, _ = write(path, vae, moons, spec=far)
+    assert sum(len(chunk["elbo"]) for chunk in anew) == 300 - done
+    assert path.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert {**found, "file": whole["file"]} == whole
+    assert {p.name for p in tmp_path.iterdir()} == {"scores.csv", "whole.csv"}
+
+
+def test_rows_of_another_model_are_made_anew(vae, moons, tmp_path, monkeypatch):
+    path, rows = tmp_path / "scores.csv", scores._rows
+    with monkeypatch.context() as patch:
+        patch.setattr(library, "CHUNK", 60)
+        patch.setattr(scores, "_rows", lambda *a: interrupted(rows(*a), 1))
+        with pytest.raises(KeyboardInterrupt):
+            write(path, vae, moons)
+    other = tfvae.VAE(
+        moons.event_shape, 1, network="mlp(hidden=(8,))", likelihood="normal", seed=1
+    )
+    write(path, other, moons)
+    write(tmp_path / "whole.csv", other, moons)
+    assert path.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
 def test_another_data_set_is_scored_beside_the_examples(vae, moons, tmp_path):
     far = "synthetic(kind='linear_gaussian', size=2, num=1500, noise=30.0)"
     found, _ = write(tmp_path / "scores.npz", vae, moons, spec=far)
