@@ -294,6 +294,25 @@ def test_the_program_measures_disentanglement(run, evaluated):
         assert f"{score['value']:.3f}" in shown
 
 
+def test_votes_may_be_on_pictures_rendered_anew(run):
+    vae, dataset = runs.open_run(run).model(), build(SHAPES)
+    spec = "factor_vae(anew=True, num_votes=100, num_samples=8, least_stddev=0)"
+    found = factors.evaluate(vae, dataset, "test", metrics=[spec])
+    assert found["metrics"][0].startswith("factor_vae(num_votes=100, num_samples=8")
+    assert 0 < found["scores"]["factor_vae"]["value"] <= 1
+
+
+def test_pictures_made_anew_are_those_of_the_data_set():
+    dataset = build(SHAPES)
+    x = np.concatenate(list(dataset.split("test", 50)))
+    np.testing.assert_array_equal(dataset.examples_of(dataset.factors("test")), x)
+    binary = build(SHAPES.replace(")", ", binarize='static')"))
+    drawn = [binary.examples_of(dataset.factors("test"), start) for start in (0, 19)]
+    assert all(np.isin(each, (0, 1)).all() for each in drawn)
+    assert np.any(drawn[0] != drawn[1])  # each number has noise of its own
+    assert np.all(drawn[0][x == 1] == 1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -312,6 +331,12 @@ def test_what_cannot_be_scored_is_refused_before_the_work(run, place, arguments,
         evaluate.main([str(run), *arguments])
     assert message in str(caught.value)
     assert not list(place.iterdir())
+
+
+def test_a_measure_on_data_that_cannot_be_made_anew_is_refused():
+    dataset = build("synthetic(kind='shapes', size=4, num=100)")
+    with pytest.raises(ValueError, match="can't make them. Train on `shapes`"):
+        factors.evaluate(None, dataset, "test", metrics=["factor_vae(anew=True)"])
 
 
 def test_data_without_factors_are_refused(moons, monkeypatch):
