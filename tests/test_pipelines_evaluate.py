@@ -123,9 +123,7 @@ def test_tensorboard_holds_the_numbers_and_the_latents(evaluated):
     assert tf.make_ndarray(event.tensor_proto) == pytest.approx(report["elbo"])
 
 
-def test_another_evaluation_of_the_same_model_keeps_what_the_first_one_found(
-    evaluated, tmp_path
-):
+def test_another_evaluation_of_the_same_model_keeps_what_the_first_one_found(evaluated, tmp_path):
     run, _, report = evaluated
     shutil.copytree(run, tmp_path / "run")
     evaluate.main([str(tmp_path / "run"), "--num-samples", "20", "--baselines"])

@@ -231,9 +231,7 @@ def test_rows_of_another_model_are_made_anew(vae, moons, tmp_path, monkeypatch):
         patch.setattr(scores, "_rows", lambda *a: interrupted(rows(*a), 1))
         with pytest.raises(KeyboardInterrupt):
             write(path, vae, moons)
-    other = tfvae.VAE(
-        moons.event_shape, 1, network="mlp(hidden=(8,))", likelihood="normal", seed=1
-    )
+    other = tfvae.VAE(moons.event_shape, 1, network="mlp(hidden=(8,))", likelihood="normal", seed=1)
     write(path, other, moons)
     write(tmp_path / "whole.csv", other, moons)
     assert path.read_bytes() == (tmp_path / "whole.csv").read_bytes()
@@ -335,7 +333,7 @@ def test_what_cannot_be_scored_is_refused_before_the_work(run, place, arguments,
 
 def test_a_measure_on_data_that_cannot_be_made_anew_is_refused():
     dataset = build("synthetic(kind='shapes', size=4, num=100)")
-    with pytest.raises(ValueError, match="can't make them. Train on `shapes`"):
+    with pytest.raises(ValueError, match="can't make them"):
         factors.evaluate(None, dataset, "test", metrics=["factor_vae(anew=True)"])
 
 

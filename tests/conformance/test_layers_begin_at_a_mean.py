@@ -1,4 +1,4 @@
-"""A decoder begins at the mean of its data: a likelihood has parameters for it, a network a bias."""
+"""Decoders begin at the mean of data: a likelihood has parameters for it, a network a bias."""
 
 import cases
 import numpy as np

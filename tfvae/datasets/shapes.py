@@ -117,7 +117,6 @@ class Shapes(StoredDataset, name="shapes"):
         rows = dict(zip(self.factor_names, factors.T, strict=True))
         return self._scene.draw(rows).astype(np.float32) / np.float32(255)
 
-
     def examples_of(self, factors, start=0):
         """Renders pictures of any factors and makes them binary as those of the splits are."""
         pictures = self.render(factors)

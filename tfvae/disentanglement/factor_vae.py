@@ -7,6 +7,7 @@ from tfvae.options import check_count, check_weight
 
 _AT_ONCE = 50  # votes
 
+
 class FactorVAEScore(Metric, name="factor_vae"):
     """How well the latent that varies least tells which factor was held fixed.
 
