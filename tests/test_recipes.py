@@ -9,6 +9,7 @@ import pytest
 
 from pipelines import cli, commands, runs, train
 from tfvae import components
+from tfvae.objectives.base import Objective
 from tfvae.training import loop
 
 RESULTS = pathlib.Path(__file__).parent.parent / "docs" / "results.md"
@@ -47,7 +48,20 @@ def test_a_recipe_has_a_row_in_the_table_of_results_that_agrees_with_it(name):
     assert was_run == any("not run" not in row for row in rows)
 
 
-@pytest.mark.parametrize("name", commands.recipes())
+def test_the_objective_of_every_recipe_can_be_built():
+    for name in commands.recipes():
+        spec = options_of(name)["objective"]
+        assert components.build(Objective, spec).num_samples >= 1
+
+
+def kinds():
+    """Returns one recipe of each kind of model: building one takes a second."""
+    parts = ("network", "posterior", "prior", "likelihood")
+    names = commands.recipes()
+    return {tuple(options_of(name)[p] for p in parts): name for name in reversed(names)}.values()
+
+
+@pytest.mark.parametrize("name", kinds())
 def test_a_recipe_makes_a_model_whose_bound_can_be_taken(name):
     options = options_of(name)
     kept = components.parse("datasets", options["dataset"]).options["binarize"]
@@ -70,7 +84,7 @@ def test_the_options_of_a_recipe_and_those_that_override_it_reach_the_optimizer(
     assert (feed.steps, feed.batch_size) == (2, 20)
     assert isinstance(vae.optimizer, keras.optimizers.Adam)
     assert vae.optimizer.epsilon == 1e-4
-    assert vae.optimizer.learning_rate == pytest.approx(2e-3)
+    assert float(vae.optimizer.learning_rate) == pytest.approx(2e-3)
     assert runs.read_options("run")["adam_epsilon"] == 1e-4
 
 
