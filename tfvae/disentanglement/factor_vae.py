@@ -1,5 +1,7 @@
 """The score of the FactorVAE paper."""
 
+import abc
+
 import numpy as np
 
 from tfvae.disentanglement.base import Metric, Score
@@ -50,10 +52,8 @@ class FactorVAEScore(Metric, name="factor_vae"):
         active = (stddev > 0) & (stddev >= self.least_stddev)
         if not active.any():
             return {"factor_vae": Score(0.0, np.zeros(num_factors))}
-        if self.makes_examples:
-            draw = _Maker(sample, active, stddev, self.num_samples)
-        else:
-            draw = _Finder(sample, active, stddev, self.num_samples)
+        kind: type[_Draw] = _Maker if self.makes_examples else _Finder
+        draw = kind(sample, active, stddev, self.num_samples)
         learnt = self._votes(draw, num_factors, rng)
         meaning = learnt.argmax(axis=1)
         votes = self._votes(draw, num_factors, rng)
@@ -72,7 +72,7 @@ class FactorVAEScore(Metric, name="factor_vae"):
         return votes
 
 
-class _Draw:
+class _Draw(abc.ABC):
     """Scaled codes of examples that have one value of a factor: `[vote, num_samples, latent]`."""
 
     def __init__(self, sample, active, stddev, num_samples):
@@ -82,6 +82,10 @@ class _Draw:
 
     def _scaled(self, codes):
         return codes[:, self._active] / self._stddev
+
+    @abc.abstractmethod
+    def __call__(self, fixed, rng):
+        """Returns the codes of a vote for each factor of `fixed`, ints `[vote]`."""
 
 
 class _Finder(_Draw):
