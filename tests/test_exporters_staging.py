@@ -330,3 +330,34 @@ def test_a_version_that_is_pruned_is_gone_at_once(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert publish(tmp_path, "c") == 3  # and what is left is cleared away
     assert list(tmp_path.glob(".staging*")) == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_who_is_killed_while_pruning_is_finished_by_the_next_publisher(
+    tmp_path, monkeypatch, folder
+):
+    publish(tmp_path, "a")
+    publish(tmp_path, "b")
+    rename = pathlib.Path.rename
+
+    def die(path, target):
+        if path == tmp_path / folder / "1":
+            raise SystemExit
+        return rename(path, target)
+
+    monkeypatch.setattr(pathlib.Path, "rename", die)
+    with pytest.raises(SystemExit):
+        prune(tmp_path, 1)
+    monkeypatch.undo()
+    assert (tmp_path / folder / "1").is_dir()
+    with Staging(tmp_path):
+        assert published(tmp_path) == {name: {"2": "b"} for name in FOLDERS}
+    assert list(tmp_path.glob(".staging*")) == []
+
+
+def test_the_names_of_a_first_publication_are_forced_to_the_disk(tmp_path, monkeypatch):
+    forced = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: forced.append(os.fstat(descriptor).st_ino))
+    publish(tmp_path, "a")
+    folders = [tmp_path, *(tmp_path / folder for folder in FOLDERS)]
+    assert {folder.stat().st_ino for folder in folders} <= set(forced)

@@ -5,7 +5,7 @@ import tensorflow_probability as tfp
 
 from tfvae.distribution_layers import draws
 from tfvae.distribution_layers.counts import CountsLayer
-from tfvae.distribution_layers.elements import Elementwise
+from tfvae.distribution_layers.elements import Elementwise, positive
 
 tfd = tfp.distributions
 
@@ -49,6 +49,9 @@ class PoissonLayer(CountsLayer, name="poisson"):
 
     def _distribution(self, params):
         return tfd.Independent(_Poisson(params), len(self.event_shape))
+
+    def _of_moments(self, mean):
+        return self._distribution(tf.math.log(positive(mean)))
 
     def _sample(self, distribution, seed):
         return draws.poisson(seed, distribution.mean())
