@@ -312,6 +312,16 @@ def test_a_deployment_that_answers_as_the_model_passes(exported, url, capsys):
     check_serving.main([str(path), "--url", url, "--num", "1", "--label", "stable"])
 
 
+def test_a_part_with_an_address_of_its_own_is_checked_alone(exported, stand_in, capsys, monkeypatch):
+    programs = stand_in.models.programs
+    monkeypatch.setattr(stand_in.models, "programs", {"mnist-encoder": programs["encoder"]})
+    common = [str(exported), "--url", stand_in.rest_url, "--num", "1", "--wait", "0"]
+    check_serving.main([*common, "--part", "encoder", "--encoder", "mnist-encoder"])
+    assert "3 signatures answer as the model" in capsys.readouterr().out
+    with pytest.raises(Failure, match="Version 1 of `decoder` was not available"):
+        check_serving.main([*common, "--encoder", "mnist-encoder"])
+
+
 def test_a_deployment_that_answers_otherwise_fails(exported, stand_in, tmp_path):
     content = json.loads((exported / "releases" / "1" / "golden.json").read_text())
     for request in content["requests"]:

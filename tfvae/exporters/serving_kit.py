@@ -248,5 +248,7 @@ reads that file every 5 seconds, loads it beside `stable`. To promote it, give `
 ## Kubernetes
 
 `kserve/` has one service for each part. Copy the folders of the parts to the storage that
-`storageUri` names, and apply them.
+`storageUri` names, and apply them. Each part has an address of its own then, and is checked alone:
+
+    python -m pipelines.check_serving .. --part {parts[0]} --{parts[0]} {name}-{parts[0]} --url URL
 """
