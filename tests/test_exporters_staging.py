@@ -11,9 +11,12 @@ import subprocess
 import sys
 import tempfile
 
+import numpy as np
 import publishers
 import pytest
+import tensorflow as tf
 
+from tfvae.exporters.base import Endpoint, write_saved_model
 from tfvae.exporters.staging import Staging, prune
 
 FOLDERS = ("decoder", "encoder", "litert")
@@ -240,14 +243,28 @@ def program(*arguments):
     )
 
 
-def test_a_polling_reader_finds_each_of_1000_publications_whole(memory_path, monkeypatch):
+@pytest.fixture
+def tiny_model(memory_path):
+    """A small SavedModel on the disk of the export, whose versions are links to it."""
+    weights = tf.Variable(np.ones([3, 4], np.float32))
+
+    def decode(z):
+        return {"x": z @ weights}
+
+    endpoint = Endpoint("serving_default", decode, (tf.TensorSpec((None, 3), tf.float32, "z"),))
+    write_saved_model([endpoint], memory_path / "model")
+    return memory_path / "model"
+
+
+def test_a_polling_reader_loads_each_of_1000_publications(memory_path, tiny_model, monkeypatch):
     # Forcing data to the disk is what a crash needs and a reader doesn't: it would take minutes.
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-    with program("read", memory_path) as reader:
+    root = memory_path / "exported"
+    with program("read", root) as reader:
         assert reader.stdout.readline() == "ready\n"
         for number in range(1000):
-            with Staging(memory_path) as staging:
-                publishers.fill(staging.directory, f"{number} ")
+            with Staging(root) as staging:
+                publishers.fill(staging.directory, f"{number} ", tiny_model)
                 assert staging.publish() == number + 1
         output, _ = reader.communicate()
     seen = json.loads(output)
@@ -266,6 +283,7 @@ def test_a_reader_that_finds_a_half_copied_version_says_so(tmp_path):
     assert "holds" in publishers.damage(tmp_path / "encoder" / "1")
     (tmp_path / "decoder" / "1" / "saved_model.pb").write_text("a")
     assert "is damaged" in publishers.damage(tmp_path / "decoder" / "1")
+    assert "saved_model.pb" in publishers.load(tmp_path / "decoder" / "1")
 
 
 def test_publishers_killed_at_50_random_moments_damage_and_lose_nothing(memory_path):
