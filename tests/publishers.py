@@ -25,6 +25,7 @@ from tfvae.exporters.staging import Staging
 
 FOLDERS = ("decoder", "encoder", "releases")
 _SUMS = "SHA256SUMS.json"
+_EVERY = 20  # of so many versions one is loaded by TensorFlow too, which takes 30 ms
 
 
 def fill(staged, text, model=None):
@@ -68,7 +69,7 @@ def damage(path):
 
 
 def load(path):
-    """Returns why a version can't be loaded and run by the loader of TensorFlow Serving, or None."""
+    """Returns why a version can't be loaded and run as a server does it, or None."""
     try:
         program = c_api.Program(path)
         answer = program.run("serving_default", {"z": np.ones([2, 3], np.float32)})
@@ -104,7 +105,8 @@ def read(root):
         for folder, versions in visible(root).items():
             fresh = {(folder, version) for version in versions} - loaded
             for path in (pathlib.Path(root, name, str(version)) for name, version in fresh):
-                wrong = damage(path) or (load(path) if folder != "releases" else None)
+                by_tensorflow = folder != "releases" and int(path.name) % _EVERY == 0
+                wrong = damage(path) or (load(path) if by_tensorflow else None)
                 damaged += [wrong] if wrong else []
             loaded |= fresh
     return {"loaded": len(loaded), "damaged": damaged}

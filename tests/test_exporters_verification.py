@@ -132,7 +132,10 @@ def baked_from_the_other_part(vae, x):
         (reads_a_file, r"operations: `ReadFile` .* is not among those that are known to be served"),
         (no_batch, r"shapes: output `mean` of signature `serving_default` has the shape \[\]"),
         (baked, r"weights: the constant `\S+` repeats a weight of this part, which is stored twi"),
-        (baked_from_the_other_part, r"weights: the constant `\S+` repeats a weight of another part"),
+        (
+            baked_from_the_other_part,
+            r"weights: the constant `\S+` repeats a weight of another part",
+        ),
     ],
 )
 def test_a_defect_that_can_be_read_is_named(vae, tmp_path, defect, message):

@@ -312,7 +312,9 @@ def test_a_deployment_that_answers_as_the_model_passes(exported, url, capsys):
     check_serving.main([str(path), "--url", url, "--num", "1", "--label", "stable"])
 
 
-def test_a_part_with_an_address_of_its_own_is_checked_alone(exported, stand_in, capsys, monkeypatch):
+def test_a_part_with_an_address_of_its_own_is_checked_alone(
+    exported, stand_in, capsys, monkeypatch
+):
     programs = stand_in.models.programs
     monkeypatch.setattr(stand_in.models, "programs", {"mnist-encoder": programs["encoder"]})
     common = [str(exported), "--url", stand_in.rest_url, "--num", "1", "--wait", "0"]

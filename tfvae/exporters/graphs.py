@@ -170,7 +170,9 @@ def _stored(prefix):
 
 def _baked_weights(graph_def, weights, foreign):
     """Yields constants that repeat a weight: one that is stored twice, or of another part."""
-    mine, theirs = ({w.tobytes() for w in arrays if _is_telling(w)} for arrays in (weights, foreign))
+    mine, theirs = (
+        {w.tobytes() for w in arrays if _is_telling(w)} for arrays in (weights, foreign)
+    )
     functions = getattr(graph_def, _FUNCTIONS).function
     nodes = [*graph_def.node, *(node for f in functions for node in f.node_def)]
     for node in nodes:

@@ -88,7 +88,7 @@ def reason(name, *, stateful):
     if name.startswith("Assign"):
         return (
             "writes a variable, so that the same request is answered otherwise each time. "
-            "`keras.random` does with its own seeds: draw with `tfvae.noise`, from those of the rows"
+            "`keras.random` does with its seeds: draw with `tfvae.noise`, from those of the rows"
         )
     return (
         "is not among those that are known to be served. If it is a pure function that every "

@@ -19,8 +19,8 @@ def main(jobs):
             content = _convert(job)
         except Exception as error:  # whatever it is, it gets a name
             raise ValueError(
-                f"{path.name}, with the signatures {', '.join(job['signatures'])}, can't be converted. "
-                f"{_reason(str(error))}"
+                f"{path.name}, with the signatures {', '.join(job['signatures'])}, can't be "
+                f"converted. {_reason(str(error))}"
             ) from error
         path.write_bytes(_with_metadata(content, job["metadata"]))
 
