@@ -403,8 +403,9 @@ def test_an_operation_that_litert_lacks_is_named(warm, tmp_path, monkeypatch):
             drawn = tf.random.stateless_normal(tf.shape(x), (1, 2))
             return {"mean": endpoints[0].function(x)["mean"] + tf.reduce_mean(drawn)}
 
-        first = Endpoint("encode", noisy, endpoints[0].inputs)
-        write_saved_model([first] if "encoder" in str(path) else endpoints[:1], path)
+        first, *others = endpoints
+        wrong = Endpoint("encode", noisy, first.inputs)
+        write_saved_model([wrong if first.name == "encode" else first, *others], path)
 
     monkeypatch.setattr(litert, "write_saved_model", write)
     message = r"encoder.tflite, with the signatures .* LiteRT has no operations for Statelessw+: "
