@@ -372,7 +372,8 @@ def test_who_is_killed_while_pruning_is_finished_by_the_next_publisher(
     monkeypatch.undo()
     assert (tmp_path / folder / "1").is_dir()
     with Staging(tmp_path):
-        assert published(tmp_path) == {name: {"2": "b"} for name in FOLDERS}
+        pass
+    assert published(tmp_path) == {name: {"2": "b"} for name in FOLDERS}
     assert list(tmp_path.glob(".staging*")) == []
 
 
