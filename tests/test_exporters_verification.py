@@ -17,7 +17,6 @@ from tfvae.exporters.litert import LiteRT
 from tfvae.exporters.saved_model import SavedModel
 from tfvae.exporters.verification import Verification
 
-
 KERNELS: dict = {}
 
 
@@ -118,7 +117,9 @@ def baked(vae, x):
 
 
 def baked_from_the_other_part(vae, x):
-    kernel = KERNELS["decoder"]  # [16, 20]; read before: who reads it while a graph is made stores it
+    kernel = KERNELS[
+        "decoder"
+    ]  # [16, 20]; read before: who reads it while a graph is made stores it
     return {"mean": mean(vae, x) + 0 * (tf.reshape(x, [-1, 20])[:, :16] @ kernel)[:, :3]}
 
 

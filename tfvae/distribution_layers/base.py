@@ -114,7 +114,7 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
         del x
         return {}
 
-    def _of_moments(self, **moments):
+    def _of_moments(self, moments):
         """Returns the distribution that has these moments, or None where they don't tell it."""
         del moments
 
@@ -202,7 +202,7 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
         Returns:
             distribution: As of a call; None where the moments don't tell it.
         """
-        return self._of_moments(**moments)
+        return self._of_moments(moments)
 
     @property
     def has_reports(self):

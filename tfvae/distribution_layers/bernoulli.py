@@ -60,7 +60,8 @@ class BernoulliLayer(DistributionLayer, name="bernoulli"):
         u = noise.uniform(seed, self.event_shape)
         return tf.cast(u < distribution.mean(), tf.float32)
 
-    def _of_moments(self, mean):
+    def _of_moments(self, moments):
+        mean = moments["mean"]
         probs = tf.clip_by_value(mean, _EDGE, 1 - _EDGE)
         return self._distribution(tf.math.log(probs) - tf.math.log1p(-probs))
 

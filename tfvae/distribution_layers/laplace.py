@@ -52,7 +52,8 @@ class LaplaceLayer(DistributionLayer, name="laplace"):
         loc, log_scale = tf.split(params, 2, axis=-1)
         return tfd.Independent(tfd.Laplace(loc, tf.exp(log_scale)), len(self.event_shape))
 
-    def _of_moments(self, mean, stddev):
+    def _of_moments(self, moments):
+        mean, stddev = moments["mean"], moments["stddev"]
         log_scale = tf.math.log(positive(stddev)) - 0.5 * math.log(2)
         return self._distribution(tf.concat([mean, log_scale], axis=-1))
 

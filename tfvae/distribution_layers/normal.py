@@ -111,7 +111,8 @@ class NormalLayer(DistributionLayer, name="normal"):
     def _sample(self, distribution, seed):
         return reparameterize(distribution, seed)
 
-    def _of_moments(self, mean, stddev):
+    def _of_moments(self, moments):
+        mean, stddev = moments["mean"], moments["stddev"]
         log_scale = tf.math.log(positive(stddev))
         return DiagonalNormal(tf.identity(mean), log_scale, event_ndims=len(self.event_shape))
 

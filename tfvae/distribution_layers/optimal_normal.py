@@ -102,7 +102,8 @@ class OptimalNormalLayer(DistributionLayer, name="optimal_normal"):
         eps = noise.normal(seed, self.event_shape)
         return distribution.mean() + distribution.stddev() * eps
 
-    def _of_moments(self, mean, stddev):
+    def _of_moments(self, moments):
+        mean, stddev = moments["mean"], moments["stddev"]
         normal = _Normal(tf.identity(mean), positive(stddev**2))
         return tfd.Independent(normal, len(self.event_shape))
 

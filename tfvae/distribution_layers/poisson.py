@@ -50,7 +50,8 @@ class PoissonLayer(CountsLayer, name="poisson"):
     def _distribution(self, params):
         return tfd.Independent(_Poisson(params), len(self.event_shape))
 
-    def _of_moments(self, mean):
+    def _of_moments(self, moments):
+        mean = moments["mean"]
         return self._distribution(tf.math.log(positive(mean)))
 
     def _sample(self, distribution, seed):

@@ -75,7 +75,8 @@ class StudentTLayer(DistributionLayer, name="student_t"):
     def _df(self):
         return tf.constant(float(self.df)) if self.df else 2 + tf.exp(tf.identity(self.raw_df))
 
-    def _of_moments(self, mean, stddev):
+    def _of_moments(self, moments):
+        mean, stddev = moments["mean"], moments["stddev"]
         df = self._df()
         log_scale = tf.math.log(positive(stddev)) + 0.5 * tf.math.log((df - 2) / df)
         return self._distribution(tf.concat([mean, log_scale], axis=-1))
