@@ -11,6 +11,7 @@ import numpy as np
 from pipelines import cli
 from pipelines.cli import Failure, UsageError, usage
 from tfvae.exporters import comparison, golden
+from tfvae.exporters.base import PARTS
 
 _DESCRIPTION = """\
 Check that a server serves an export: exit status 0 if it does, 1 if not.
@@ -30,7 +31,7 @@ def main(argv):
     """
     given = _make_parser().parse_args(argv)
     path, version = _golden_file(given.exported, given.version)
-    requests = _requests(path)
+    requests = _requests(path, given.part or PARTS)
     from tfvae.serving import Client, ServingError
 
     names = {"encoder": given.encoder, "decoder": given.decoder}
@@ -141,9 +142,9 @@ def _golden_file(exported, version):
     return folder / str(version) / golden.FILE, version
 
 
-def _requests(path):
+def _requests(path, parts):
     try:
-        requests = [request for request in golden.read(path) if request.format == _FORMAT]
+        requests = [r for r in golden.read(path) if r.format == _FORMAT and r.part in parts]
     except ValueError as error:
         raise Failure(str(error)) from error
     if not requests:
@@ -191,7 +192,13 @@ def _make_parser():
     parser.add_argument(
         "--num", type=cli.positive_int, default=20, metavar="N", help="repetitions to time (20)"
     )
-    for part in ("encoder", "decoder"):
+    parser.add_argument(
+        "--part",
+        action="append",
+        choices=PARTS,
+        help="check this part alone, where each has an address of its own, as on KServe (both)",
+    )
+    for part in PARTS:
         parser.add_argument(
             f"--{part}", default=part, metavar="NAME", help=f"name it is served by ({part})"
         )

@@ -126,10 +126,11 @@ def _examples(run, formats):
     if not any(components.build(Exporter, spec).needs_examples for spec in formats):
         return {}
     dataset = run.dataset()
-    x = next(iter(dataset.unconditioned.split("train", _NUM_EXAMPLES)))
+    num = min(_NUM_EXAMPLES, dataset.num_examples("train"))
+    batch = next(iter(dataset.training(num)))  # shuffled: the first rows of a file are often alike
+    x, known = (batch, None) if dataset.condition is None else batch
     rows = x if dataset.transform is None else dataset.transform.decode(x, whole=True)
-    known = None if dataset.condition is None else dataset.values("train")[:_NUM_EXAMPLES]
-    return {"examples": rows.numpy(), "conditions": known}
+    return {"examples": rows.numpy(), "conditions": None if known is None else known.numpy()}
 
 
 def _samples(vae):

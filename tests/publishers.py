@@ -1,10 +1,10 @@
 """Programs that publish, read and are killed, for the tests of publication.
 
-    python publishers.py read ROOT        polls as a server does, until its input ends
+    python publishers.py read ROOT        polls and loads as a server does, until its input ends
     python publishers.py kill ROOT SEED   kills publishers at random moments, 50 of them
 
-They run without TensorFlow, print what they saw as JSON, and end with status 1 if anything that
-they could see was damaged.
+They run without TensorFlow for Python, print what they saw as JSON, and end with status 1 if
+anything that they could see was damaged.
 """
 
 import hashlib
@@ -13,26 +13,44 @@ import os
 import pathlib
 import random
 import select
+import shutil
 import signal
 import sys
 import time
 
+import numpy as np
+
+from tfvae.exporters.runtimes import c_api
 from tfvae.exporters.staging import Staging
 
 FOLDERS = ("decoder", "encoder", "releases")
 _SUMS = "SHA256SUMS.json"
+_EVERY = 20  # of so many versions one is loaded by TensorFlow too, which takes 30 ms
 
 
-def fill(staged, text):
-    """Writes a small part into each folder, with the hashes of its files."""
+def fill(staged, text, model=None):
+    """Writes a small part into each folder, with the hashes of its files.
+
+    Args:
+        staged: Directory of the staging.
+        text: What the files hold.
+        model: Directory of a SavedModel of floats `z [batch, 3]`, to be the encoder and the decoder
+            instead.
+    """
     for folder in FOLDERS:
         new = pathlib.Path(staged, folder, "new")
-        (new / "variables").mkdir(parents=True)
-        files = {"saved_model.pb": text, "variables/variables.index": text * 40}
-        for name, content in files.items():
-            (new / name).write_text(content)
-        sums = {name: hashlib.sha256(c.encode()).hexdigest() for name, c in files.items()}
+        if model is not None and folder != "releases":
+            shutil.copytree(model, new, copy_function=os.link)
+        else:
+            (new / "variables").mkdir(parents=True)
+            (new / "saved_model.pb").write_text(text)
+            (new / "variables" / "variables.index").write_text(text * 40)
+        sums = {str(p.relative_to(new)): _digest(p) for p in new.rglob("*") if p.is_file()}
         (new / _SUMS).write_text(json.dumps(sums))
+
+
+def _digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def damage(path):
@@ -43,11 +61,22 @@ def damage(path):
         if there != {*sums, _SUMS}:
             return f"{path} holds {sorted(there)}"
         for name, digest in sums.items():
-            if hashlib.sha256((path / name).read_bytes()).hexdigest() != digest:
+            if _digest(path / name) != digest:
                 return f"{path / name} is damaged"
     except (OSError, ValueError) as error:
         return f"{path}: {type(error).__name__}: {error}"
     return None
+
+
+def load(path):
+    """Returns why a version can't be loaded and run as a server does it, or None."""
+    try:
+        program = c_api.Program(path)
+        answer = program.run("serving_default", {"z": np.ones([2, 3], np.float32)})
+        program.close()
+    except ValueError as error:
+        return f"{path}: {error}"
+    return None if np.isfinite(answer["x"]).all() else f"{path} answers {answer}"
 
 
 def visible(root):
@@ -75,7 +104,10 @@ def read(root):
         ended = bool(select.select([sys.stdin], [], [], 0.001)[0])  # one more look after the end
         for folder, versions in visible(root).items():
             fresh = {(folder, version) for version in versions} - loaded
-            damaged += filter(None, (damage(pathlib.Path(root, f, str(v))) for f, v in fresh))
+            for path in (pathlib.Path(root, name, str(version)) for name, version in fresh):
+                by_tensorflow = folder != "releases" and int(path.name) % _EVERY == 0
+                wrong = damage(path) or (load(path) if by_tensorflow else None)
+                damaged += [wrong] if wrong else []
             loaded |= fresh
     return {"loaded": len(loaded), "damaged": damaged}
 

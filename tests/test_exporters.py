@@ -21,7 +21,9 @@ from tfvae.exporters import (
     golden,
     litert,
     manifest,
+    model_card,
     publication,
+    release,
     saved_model,
 )
 from tfvae.exporters.base import FORMATS, Endpoint, Exporter, ExportError, write_saved_model
@@ -324,6 +326,22 @@ def test_the_manifest_says_what_every_signature_takes_and_gives(exported):
         assert name in card
 
 
+def test_the_card_of_rows_shows_rows():
+    def answer(shape):
+        outputs = {"x": np.arange(np.prod(shape), dtype=np.float32).reshape(shape) / 3}
+        return golden.Request("saved_model", "decoder", "generate", {}, outputs)
+
+    assert release.drawn([answer((2, 3, 1)), answer((2, 17))]) == []
+    samples = release.drawn([answer((2, 3))])
+    shown = model_card._samples({"files": {}, "samples": samples}).splitlines()
+    assert shown[2:] == [
+        "| x 0 | x 1 | x 2 |",
+        "| --- | --- | --- |",
+        "| 0 | 0.3333 | 0.6667 |",
+        "| 1 | 1.333 | 1.667 |",
+    ]
+
+
 def test_parts_share_a_version_and_versions_only_grow(warm, tmp_path):
     root = tmp_path / "model"
     (root / "encoder" / "6").mkdir(parents=True)
@@ -377,6 +395,23 @@ def test_a_mismatch_is_named_and_publishes_nothing(warm, tmp_path, monkeypatch, 
         tfvae.export(warm, root, formats=format_name)
     assert contents(root) == before
     assert not list(root.glob(".staging*"))
+
+
+def test_an_operation_that_litert_lacks_is_named(warm, tmp_path, monkeypatch):
+    def write(endpoints, path):
+        def noisy(x):
+            drawn = tf.random.stateless_normal(tf.shape(x), (1, 2))
+            return {"mean": endpoints[0].function(x)["mean"] + tf.reduce_mean(drawn)}
+
+        first, *others = endpoints
+        wrong = Endpoint("encode", noisy, first.inputs)
+        write_saved_model([wrong if first.name == "encode" else first, *others], path)
+
+    monkeypatch.setattr(litert, "write_saved_model", write)
+    message = r"encoder.tflite, with the signatures .* LiteRT has no operations for Statelessw+: "
+    with pytest.raises(ExportError, match=message):
+        tfvae.export(warm, tmp_path / "model", formats="litert")
+    assert contents(tmp_path / "model") == {}
 
 
 def test_a_lost_signature_is_named(warm, tmp_path, monkeypatch):

@@ -61,6 +61,11 @@ def test_numbers_of_different_protocols_are_not_compared():
     verdict = MaxRegression(50.0).judge([evaluation(-90.0)], last)
     assert not verdict.passed
     assert "by another protocol: fingerprint other and f" in verdict.reason
+    for key, old, new in (("binarization", "none", "dynamic"), ("measure", "density", "mass")):
+        last = {"version": 3, "evaluations": [evaluation(-100.0, **{key: old})]}
+        verdict = MaxRegression(50.0).judge([evaluation(-90.0, **{key: new})], last)
+        assert not verdict.passed
+        assert f"by another protocol: {key} {old} and {new}" in verdict.reason
     assert not passed(MaxRegression(50.0), [], last)
     assert not passed(MaxRegression(50.0), [evaluation(-90.0)], {"version": 3, "evaluations": []})
 

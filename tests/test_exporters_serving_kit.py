@@ -116,16 +116,43 @@ def test_a_stable_version_that_is_gone_is_replaced(tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        'version_labels { key: "stable" value: 7 } # version_labels { key: "old" value: 1 }',
-        "version_labels: {\n  key: 'stable',\n  value: 7\n}",
+        'version_labels { key: "blue-green" value: 7 } # version_labels { key: "old" value: 1 }',
+        "version_labels: {\n  key: 'blue-green',\n  value: 7\n}",
+        'version_labels < value: 7 key: "blue-green" >',
+        'version_labels: [{ key: "blue-green" value: 7 }]',
     ],
 )
 def test_labels_are_read_as_people_write_them(tmp_path, text):
     (tmp_path / "serving").mkdir()
     config = f'model_config_list {{ config {{ name: "a" {text}\n }} }}'
     (tmp_path / "serving" / "models.config").write_text(config)
-    assert dict(read_config(tmp_path)["a"].version_labels) == {"stable": 7}
-    assert serving_kit.labels(tmp_path) == {"stable": {7}}
+    assert dict(read_config(tmp_path)["a"].version_labels) == {"blue-green": 7}
+    assert serving_kit.labels(tmp_path) == {"blue-green": {7}}
+
+
+@pytest.mark.parametrize("text", ["versions: 2 versions: 4", "versions: [2, 4]"])
+def test_pins_are_read_as_people_write_them(tmp_path, text):
+    (tmp_path / "serving").mkdir()
+    policy = f"model_version_policy {{ specific {{ {text} }} }}"
+    config = f'model_config_list {{ config {{ name: "a" {policy} }} }}'
+    (tmp_path / "serving" / "models.config").write_text(config)
+    assert told(read_config(tmp_path), "a") == ([2, 4], {})
+    assert serving_kit.labels(tmp_path) == {"": {2, 4}}
+
+
+def test_a_label_of_somebody_outlives_publications(tmp_path):
+    publish(tmp_path, 1)
+    path = tmp_path / "serving" / "models.config"
+    canary = 'version_labels { key: "canary" value: 1 }'
+    assert canary in path.read_text()
+    path.write_text(path.read_text().replace(canary, canary.replace("canary", "last-year")))
+    publish(tmp_path, 2)
+    named = {"stable": 1, "last-year": 1, "canary": 3}
+    for part in PARTS:
+        assert told(publish(tmp_path, 3), part) == ([1, 3], named)
+    assert serving_kit.labels(tmp_path)["last-year"] == {1}  # what `--keep` goes by
+    (tmp_path / "encoder" / "1").rmdir()
+    assert told(publish(tmp_path, 4)) == ([4], {"stable": 4, "canary": 4})
 
 
 def test_versions_that_are_pinned_count_as_labelled(tmp_path):

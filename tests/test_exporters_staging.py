@@ -11,9 +11,11 @@ import subprocess
 import sys
 import tempfile
 
+import numpy as np
 import publishers
 import pytest
 
+from tfvae.exporters.base import Endpoint, write_saved_model
 from tfvae.exporters.staging import Staging, prune
 
 FOLDERS = ("decoder", "encoder", "litert")
@@ -240,14 +242,32 @@ def program(*arguments):
     )
 
 
-def test_a_polling_reader_finds_each_of_1000_publications_whole(memory_path, monkeypatch):
+@pytest.fixture
+def tiny_model(memory_path):
+    """A small SavedModel on the disk of the export, whose versions are links to it."""
+    import tensorflow as tf  # here alone: publishers that are spawned import this file
+
+    weights = tf.Variable(np.ones([3, 4], np.float32))
+
+    def decode(z):
+        return {"x": z @ weights}
+
+    endpoint = Endpoint("serving_default", decode, (tf.TensorSpec((None, 3), tf.float32, "z"),))
+    write_saved_model([endpoint], memory_path / "model")
+    return memory_path / "model"
+
+
+def test_a_polling_reader_finds_each_of_1000_publications_whole(
+    memory_path, tiny_model, monkeypatch
+):
     # Forcing data to the disk is what a crash needs and a reader doesn't: it would take minutes.
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-    with program("read", memory_path) as reader:
+    root = memory_path / "exported"
+    with program("read", root) as reader:
         assert reader.stdout.readline() == "ready\n"
         for number in range(1000):
-            with Staging(memory_path) as staging:
-                publishers.fill(staging.directory, f"{number} ")
+            with Staging(root) as staging:
+                publishers.fill(staging.directory, f"{number} ", tiny_model)
                 assert staging.publish() == number + 1
         output, _ = reader.communicate()
     seen = json.loads(output)
@@ -266,6 +286,7 @@ def test_a_reader_that_finds_a_half_copied_version_says_so(tmp_path):
     assert "holds" in publishers.damage(tmp_path / "encoder" / "1")
     (tmp_path / "decoder" / "1" / "saved_model.pb").write_text("a")
     assert "is damaged" in publishers.damage(tmp_path / "decoder" / "1")
+    assert "decoder/1: " in publishers.load(tmp_path / "decoder" / "1")
 
 
 def test_publishers_killed_at_50_random_moments_damage_and_lose_nothing(memory_path):
@@ -330,3 +351,35 @@ def test_a_version_that_is_pruned_is_gone_at_once(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert publish(tmp_path, "c") == 3  # and what is left is cleared away
     assert list(tmp_path.glob(".staging*")) == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_who_is_killed_while_pruning_is_finished_by_the_next_publisher(
+    tmp_path, monkeypatch, folder
+):
+    publish(tmp_path, "a")
+    publish(tmp_path, "b")
+    rename = pathlib.Path.rename
+
+    def die(path, target):
+        if path == tmp_path / folder / "1":
+            raise SystemExit
+        return rename(path, target)
+
+    monkeypatch.setattr(pathlib.Path, "rename", die)
+    with pytest.raises(SystemExit):
+        prune(tmp_path, 1)
+    monkeypatch.undo()
+    assert (tmp_path / folder / "1").is_dir()
+    with Staging(tmp_path):
+        pass
+    assert published(tmp_path) == {name: {"2": "b"} for name in FOLDERS}
+    assert list(tmp_path.glob(".staging*")) == []
+
+
+def test_the_names_of_a_first_publication_are_forced_to_the_disk(tmp_path, monkeypatch):
+    forced = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: forced.append(os.fstat(descriptor).st_ino))
+    publish(tmp_path, "a")
+    folders = [tmp_path, *(tmp_path / folder for folder in FOLDERS)]
+    assert {folder.stat().st_ino for folder in folders} <= set(forced)

@@ -156,15 +156,14 @@ def test_moments_tell_the_density_of_gaussians_and_bernoullis(vae):
     mean, stddev = rng.normal(size=(2, 5, 4)).astype(np.float32)
     stddev = np.abs(stddev) + 0.1
     z = rng.normal(size=(5, 4)).astype(np.float32)
-    q = variants.rebuilt(vae.posterior(np.zeros([5, 8, 8, 1])), {"mean": mean, "stddev": stddev})
+    q = vae.posterior_layer.of_moments({"mean": mean, "stddev": stddev})
     expected = stats.norm(mean, stddev).logpdf(z).sum(-1)
     np.testing.assert_allclose(q.log_prob(z), expected, rtol=1e-5)
     probs = rng.uniform(0.1, 0.9, (5, 8, 8, 1)).astype(np.float32)
     x = rng.integers(0, 2, probs.shape).astype(np.float32)
-    p = variants.rebuilt(vae.likelihood(z), {"mean": probs})
+    p = vae.likelihood_layer.of_moments({"mean": probs})
     expected = stats.bernoulli(probs).logpmf(x).sum((1, 2, 3))
     np.testing.assert_allclose(p.log_prob(x), expected, rtol=1e-5)
-    assert variants.rebuilt(None, {}) is None
 
 
 def test_variants_need_data_and_a_known_name(vae, tmp_path):

@@ -17,6 +17,8 @@ from tfvae.exporters.litert import LiteRT
 from tfvae.exporters.saved_model import SavedModel
 from tfvae.exporters.verification import Verification
 
+KERNELS: dict = {}
+
 
 @pytest.fixture(scope="module")
 def vae():
@@ -24,6 +26,7 @@ def vae():
     rng = np.random.default_rng(0)
     for network in (vae.encoder, vae.decoder):
         network.set_weights([rng.normal(0, 0.3, w.shape) for w in network.get_weights()])
+    KERNELS["decoder"] = vae.decoder.get_weights()[-2]
     return vae
 
 
@@ -67,6 +70,17 @@ def stateful_noise(vae, x):
     return {"mean": mean(vae, x) + tf.random.normal([3])}
 
 
+@functools.cache
+def a_generator():
+    return tf.random.Generator.from_seed(1)
+
+
+def generator(vae, x):
+    with tf.init_scope():
+        draws = a_generator()
+    return {"mean": mean(vae, x) + draws.normal([3])}
+
+
 def jitted(vae, x):
     compiled = tf.function(lambda x: mean(vae, x), jit_compile=True, autograph=False)
     return {"mean": compiled(x)}
@@ -88,6 +102,10 @@ def reads_a_file(vae, x):
     return {"mean": mean(vae, x) + 0 * tf.cast(tf.strings.length(tf.io.read_file("/x")), "float32")}
 
 
+def pixels_of_no_image(vae, x):
+    return {"mean": tf.cast(mean(vae, x), tf.uint8)}
+
+
 def no_batch(vae, x):
     return {"mean": tf.reduce_mean(mean(vae, x))}
 
@@ -98,17 +116,30 @@ def baked(vae, x):
     return {"mean": mean(vae, x) + 0 * (tf.reshape(x, [-1, 20]) @ first)[:, :3]}
 
 
+def baked_from_the_other_part(vae, x):
+    kernel = KERNELS[
+        "decoder"
+    ]  # [16, 20]; read before: who reads it while a graph is made stores it
+    return {"mean": mean(vae, x) + 0 * (tf.reshape(x, [-1, 20])[:, :16] @ kernel)[:, :3]}
+
+
 @pytest.mark.parametrize(
     ("defect", "message"),
     [
         (stateful_noise, r"`RandomStandardNormal` .* signature `serving_default` .*\(stateful ra"),
+        (generator, r"`RngReadAndSkip` .* signature `serving_default` .*\(stateful ra"),
         (jitted, r"XLA: signature `serving_default` is compiled by XLA \(_XlaMustCompile at"),
         (bfloat16, r"types: output `mean` of signature `serving_default` is bfloat16, and should"),
+        (pixels_of_no_image, r"types: output `mean` of signature `serving_default` is uint8, and"),
         (host_call, r"`PyFunc` .* in signature `serving_default` .* \(host call\)"),
         (other_part, r"weights: the variable `\S+` \[[\d, ]+\] belongs to another part"),
         (reads_a_file, r"operations: `ReadFile` .* is not among those that are known to be served"),
         (no_batch, r"shapes: output `mean` of signature `serving_default` has the shape \[\]"),
         (baked, r"weights: the constant `\S+` repeats a weight of this part, which is stored twi"),
+        (
+            baked_from_the_other_part,
+            r"weights: the constant `\S+` repeats a weight of another part",
+        ),
     ],
 )
 def test_a_defect_that_can_be_read_is_named(vae, tmp_path, defect, message):
@@ -191,6 +222,19 @@ def test_the_c_api_gives_the_models_values_and_they_are_golden(vae, tmp_path, ba
     np.testing.assert_allclose(read[0].outputs["mean"], posterior.mean(), rtol=1e-5, atol=1e-6)
 
 
+def test_a_model_that_knows_missing_values_is_proven_with_some(tmp_path, bare):
+    vae = tfvae.VAE((20,), 3, network="mlp(hidden=(16,))", likelihood="normal", mask_missing=True)
+    listed = endpoints.of_format(vae, SavedModel())["encoder"]
+    write_saved_model(listed, tmp_path / "encoder")
+    answers = verify(vae, tmp_path / "encoder", ByTheCApi(), listed, lambda runtime: bare)
+    for _, signature, inputs, outputs in answers:
+        missing = np.isnan(inputs["x"])
+        assert 0 < missing.sum() < missing.size, signature
+        assert all(np.isfinite(array).all() for array in outputs.values())
+    posterior = vae.posterior(np.nan_to_num(answers[0][2]["x"]))
+    np.testing.assert_allclose(answers[0][3]["mean"], posterior.mean(), rtol=1e-5, atol=1e-6)
+
+
 def test_another_value_is_named_by_the_runtime_that_gives_it(vae, tmp_path, bare):
     listed = endpoints.endpoints(vae, "seed")["encoder"]
     wrong = encoder(vae, lambda x: {k: v + 0.01 for k, v in listed[0].function(x).items()})
@@ -235,6 +279,11 @@ def test_weights_of_another_part_are_found_in_a_litert_file(tmp_path):
     assert list(flatbuffers.problems(path, None, [weights], [more])) == []
     (problem,) = flatbuffers.problems(path, None, [more], [weights])
     assert problem == "Static check of weights: a weight of 200 values belongs to another part."
+
+
+def test_a_seed_that_is_kept_in_a_variable_is_told_from_an_unknown_operation():
+    assert "`keras.random` does" in operations.reason("AssignAddVariableOp", stateful=True)
+    assert "add it to `tfvae/exporters/operations.py`" in operations.reason("New", stateful=False)
 
 
 def test_every_allowed_operation_is_one_of_tensorflow():

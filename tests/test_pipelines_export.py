@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from PIL import Image
 import tfvae
 from pipelines import bulk, cli, export, generate
 from pipelines.cli import Failure, UsageError
+from tfvae.conditions.vector import Vector
+from tfvae.datasets.conditioned import Conditioned
 from tfvae.exporters import publication
 from tfvae.exporters.base import ExportError
 
@@ -415,6 +418,21 @@ def test_export_refuses_what_it_cannot_do_before_it_loads_tensorflow(workplace, 
     ):
         with pytest.raises(UsageError, match=message):
             export.main(arguments)
+
+
+def test_formats_are_calibrated_on_rows_of_the_whole_training_split():
+    x = np.repeat(np.arange(2000, dtype=np.float32)[:, None], 2, axis=1)  # sorted, as files may be
+    data = tfvae.FromPython(x, conditions=-x[:, :1])
+    for dataset in (data, Conditioned(data, Vector())):
+        run = types.SimpleNamespace(dataset=lambda found=dataset: found)
+        assert export._examples(run, ("litert",)) == {}
+        given = export._examples(run, ("litert", "litert(variants='int8')"))
+        rows, known = given["examples"], given["conditions"]
+        assert (rows.shape, rows.dtype) == ((256, 2), np.float32)
+        assert rows.min() < 100
+        assert rows.max() > 1900
+        if dataset is not data:
+            np.testing.assert_array_equal(known[:, 0], -rows[:, 0])
 
 
 @pytest.mark.parametrize("folder", ["encoder", "decoder", "litert"])

@@ -226,6 +226,33 @@ def test_what_the_client_cannot_send_is_refused_by_it():
         client.sample(seeds(1))
     with pytest.raises(ValueError, match=r"int32 \[batch, 2\]\. Received float64\[3, 2\]"):
         client.generate(np.zeros([3, 2]))
+    with pytest.raises(ValueError, match=r"`seed` holds integers of 32 bits, .* to 4294967296"):
+        client.generate([[0, 2**32]])
+    with pytest.raises(ValueError, match="`seed` holds integers of 32 bits"):
+        seeds(2, seed=2**31)
+    with pytest.raises(ValueError, match=r"uint8 arrays, or PNG .* float64\[2, 3, 2, 1\]\. Give"):
+        client.encode_image(np.zeros([2, 3, 2, 1]))
+    with pytest.raises(ValueError, match=r"`z` is an array of floats, .* Received bool\[1, 2\]"):
+        client.predict("decoder", "serving_default", {"z": np.zeros([1, 2], bool)})
+
+
+def test_numbers_of_64_bits_are_sent_in_32(url):
+    answer = Client(url).predict("decoder", "serving_default", {"z": np.zeros([1, 2])})
+    assert answer["mean"].shape == (1, 3, 2, 1)
+
+
+def test_images_of_a_conditional_model_are_asked_for_with_their_condition(monkeypatch):
+    asked = []
+
+    def predict(client, part, signature, inputs):
+        asked.append(inputs)
+        return {"image": np.zeros([1, 3, 2, 1])}
+
+    monkeypatch.setattr(Client, "predict", predict)
+    Client().encode_image(np.zeros([1, 3, 2, 1], np.uint8), [4])
+    Client().decode_image(np.zeros([1, 2]), [[0.5, 2.0]])
+    assert [sorted(inputs) for inputs in asked] == [["condition", "image"], ["condition", "z"]]
+    assert [inputs["condition"].tolist() for inputs in asked] == [[4], [[0.5, 2.0]]]
 
 
 def test_seeds_differ_by_row():
@@ -283,6 +310,18 @@ def test_a_deployment_that_answers_as_the_model_passes(exported, url, capsys):
     assert f"{url} serves version 1: 7 signatures answer as the model." in out
     path = exported / "releases" / "1" / "golden.json"
     check_serving.main([str(path), "--url", url, "--num", "1", "--label", "stable"])
+
+
+def test_a_part_with_an_address_of_its_own_is_checked_alone(
+    exported, stand_in, capsys, monkeypatch
+):
+    programs = stand_in.models.programs
+    monkeypatch.setattr(stand_in.models, "programs", {"mnist-encoder": programs["encoder"]})
+    common = [str(exported), "--url", stand_in.rest_url, "--num", "1", "--wait", "0"]
+    check_serving.main([*common, "--part", "encoder", "--encoder", "mnist-encoder"])
+    assert "3 signatures answer as the model" in capsys.readouterr().out
+    with pytest.raises(Failure, match="Version 1 of `decoder` was not available"):
+        check_serving.main([*common, "--encoder", "mnist-encoder"])
 
 
 def test_a_deployment_that_answers_otherwise_fails(exported, stand_in, tmp_path):

@@ -4,6 +4,8 @@ import cases
 import numpy as np
 import pytest
 
+from tfvae.distribution_layers.base import DistributionLayer
+
 
 @pytest.mark.parametrize(("spec", "event_shape"), cases.layers_with_events())
 def test_log_prob_agrees_with_scipy(spec, event_shape):
@@ -48,6 +50,20 @@ def test_the_moments_that_are_exported_are_moments_of_the_distribution(spec):
     assert layer.moments[0] == "mean"
     for moment in layer.moments:
         assert getattr(distribution, moment)().shape == (6, *layer.event_shape), moment
+
+
+@pytest.mark.parametrize("spec", cases.likelihoods())
+def test_moments_that_tell_a_distribution_give_it_back(spec):
+    layer = cases.layer(spec, (2, 3))
+    if type(layer)._of_moments is DistributionLayer._of_moments:
+        pytest.skip("its moments don't tell it")
+    distribution = layer(cases.params_of(layer, 6))
+    again = layer.of_moments({name: getattr(distribution, name)() for name in layer.moments})
+    x = cases.LAYERS[cases.name_of(spec)].data(layer, 6)
+    # A logarithm and its exponential, times distances of some deviations.
+    np.testing.assert_allclose(again.log_prob(x), distribution.log_prob(x), rtol=1e-4, atol=1e-4)
+    edge = {name: np.zeros((6, *layer.event_shape), np.float32) for name in layer.moments}
+    assert not np.isnan(layer.of_moments(edge).log_prob(x)).any()
 
 
 @pytest.mark.parametrize("spec", cases.likelihoods())

@@ -14,7 +14,8 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
     """Reads a tensor of parameters as a distribution: q(z|x) on an encoder, p(x|z) on a decoder.
 
     A member overrides `params_shape`, `_distribution` and `_sample`, `_in_support` where not
-    every number has a density, and `_params_at` where parameters follow from a mean.
+    every number has a density, `_params_at` where parameters follow from a mean, and
+    `_of_moments` where its moments tell all of it.
 
     Args:
         event_shape: Shape of one example or code, a tuple of ints or an int.
@@ -122,6 +123,10 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
         del x
         return {}
 
+    def _of_moments(self, moments):
+        """Returns the distribution that has these moments, or None where they don't tell it."""
+        del moments
+
     def _reports(self, params):
         """Returns what of the parameters is worth a warning, name -> share, a scalar tensor."""
         del params
@@ -194,6 +199,19 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
             means something.
         """
         return self._errors(distribution, x)
+
+    def of_moments(self, moments):
+        """Returns the distribution that has given moments: to ask what rounding them costs.
+
+        Args:
+            moments: Dict of name, each of `self.moments`, to a float tensor
+                `[batch, *event_shape]`. A deviation of zero counts as just above it, and a
+                probability of 0 or 1 as just beside it.
+
+        Returns:
+            distribution: As of a call; None where the moments don't tell it.
+        """
+        return self._of_moments(moments)
 
     @property
     def begins_at_mean(self):

@@ -11,6 +11,7 @@ from tfvae.distribution_layers.elements import flattened
 tfd = tfp.distributions
 
 _LEAST = 1e-3  # probability that a decoder begins with, and its distance from 1, as in [2]
+_EDGE = 1e-6  # a probability that is rounded to 0 or 1 leaves this much to the other value
 
 
 class BernoulliLayer(DistributionLayer, name="bernoulli"):
@@ -61,6 +62,11 @@ class BernoulliLayer(DistributionLayer, name="bernoulli"):
     def _sample(self, distribution, seed):
         u = noise.uniform(seed, self.event_shape)
         return tf.cast(u < distribution.mean(), tf.float32)
+
+    def _of_moments(self, moments):
+        mean = moments["mean"]
+        probs = tf.clip_by_value(mean, _EDGE, 1 - _EDGE)
+        return self._distribution(tf.math.log(probs) - tf.math.log1p(-probs))
 
     def _errors(self, distribution, x):
         wrong = tf.not_equal(distribution.mean() > 0.5, x > 0.5)

@@ -93,3 +93,8 @@ def log_rising(start, num):
 def stirling_rest(z):
     """Returns c(z) = log Gamma(z) - (z - 1/2) log z + z - 1/2 log(2 pi), for z of 8 and above."""
     return (1 / 12 - 1 / (360 * z * z)) / z
+
+
+def positive(x):
+    """Returns numbers, and 1e-30 for those that are below it: its square root and inverse exist."""
+    return tf.maximum(x, 1e-30)

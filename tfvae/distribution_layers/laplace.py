@@ -1,10 +1,13 @@
 """The Laplace distribution, for real values with outliers."""
 
+import math
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae import noise
 from tfvae.distribution_layers.base import DistributionLayer
+from tfvae.distribution_layers.elements import positive
 
 tfd = tfp.distributions
 
@@ -48,6 +51,11 @@ class LaplaceLayer(DistributionLayer, name="laplace"):
     def _distribution(self, params):
         loc, log_scale = tf.split(params, 2, axis=-1)
         return tfd.Independent(tfd.Laplace(loc, tf.exp(log_scale)), len(self.event_shape))
+
+    def _of_moments(self, moments):
+        mean, stddev = moments["mean"], moments["stddev"]
+        log_scale = tf.math.log(positive(stddev)) - 0.5 * math.log(2)
+        return self._distribution(tf.concat([mean, log_scale], axis=-1))
 
     def _sample(self, distribution, seed):
         # The inverse of the distribution function, from the middle: -+ scale log(1 - 2 |u - 1/2|)

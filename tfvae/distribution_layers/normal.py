@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfvae.distribution_layers import variances
 from tfvae.distribution_layers.base import DistributionLayer
+from tfvae.distribution_layers.elements import positive
 from tfvae.distributions import DiagonalNormal, reparameterize
 
 _COVARIANCES = ("diagonal", "isotropic", "shared", "shared_diagonal", "unit")
@@ -109,6 +110,11 @@ class NormalLayer(DistributionLayer, name="normal"):
 
     def _sample(self, distribution, seed):
         return reparameterize(distribution, seed)
+
+    def _of_moments(self, moments):
+        mean, stddev = moments["mean"], moments["stddev"]
+        log_scale = tf.math.log(positive(stddev))
+        return DiagonalNormal(tf.identity(mean), log_scale, event_ndims=len(self.event_shape))
 
     def _element_log_prob(self, distribution, x):
         log_scale = distribution.log_scale

@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 
 from tfvae import noise
 from tfvae.distribution_layers.base import DistributionLayer
-from tfvae.distribution_layers.elements import Elementwise
+from tfvae.distribution_layers.elements import Elementwise, positive
 
 tfd = tfp.distributions
 
@@ -101,6 +101,11 @@ class OptimalNormalLayer(DistributionLayer, name="optimal_normal"):
     def _sample(self, distribution, seed):
         eps = noise.normal(seed, self.event_shape)
         return distribution.mean() + distribution.stddev() * eps
+
+    def _of_moments(self, moments):
+        mean, stddev = moments["mean"], moments["stddev"]
+        normal = _Normal(tf.identity(mean), positive(stddev**2))
+        return tfd.Independent(normal, len(self.event_shape))
 
     def _reports(self, params):
         del params

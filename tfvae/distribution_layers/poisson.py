@@ -6,7 +6,7 @@ import tensorflow_probability as tfp
 
 from tfvae.distribution_layers import draws
 from tfvae.distribution_layers.counts import CountsLayer
-from tfvae.distribution_layers.elements import Elementwise
+from tfvae.distribution_layers.elements import Elementwise, positive
 
 tfd = tfp.distributions
 
@@ -55,6 +55,10 @@ class PoissonLayer(CountsLayer, name="poisson"):
 
     def _params_at(self, mean):
         return np.log(np.maximum(mean, _LEAST))
+
+    def _of_moments(self, moments):
+        mean = moments["mean"]
+        return self._distribution(tf.math.log(positive(mean)))
 
     def _sample(self, distribution, seed):
         return draws.poisson(seed, distribution.mean())

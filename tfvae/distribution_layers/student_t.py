@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 
 from tfvae import noise
 from tfvae.distribution_layers.base import DistributionLayer
-from tfvae.distribution_layers.elements import Elementwise
+from tfvae.distribution_layers.elements import Elementwise, positive
 
 tfd = tfp.distributions
 
@@ -70,8 +70,16 @@ class StudentTLayer(DistributionLayer, name="student_t"):
 
     def _distribution(self, params):
         loc, log_scale = tf.split(params, 2, axis=-1)
-        df = tf.constant(float(self.df)) if self.df else 2 + tf.exp(tf.identity(self.raw_df))
-        return tfd.Independent(_StudentT(df, loc, log_scale), len(self.event_shape))
+        return tfd.Independent(_StudentT(self._df(), loc, log_scale), len(self.event_shape))
+
+    def _df(self):
+        return tf.constant(float(self.df)) if self.df else 2 + tf.exp(tf.identity(self.raw_df))
+
+    def _of_moments(self, moments):
+        mean, stddev = moments["mean"], moments["stddev"]
+        df = self._df()
+        log_scale = tf.math.log(positive(stddev)) + 0.5 * tf.math.log((df - 2) / df)
+        return self._distribution(tf.concat([mean, log_scale], axis=-1))
 
     def _sample(self, distribution, seed):
         # With uniform u and v, sqrt(df (u**(-2/df) - 1)) cos(2 pi v) is a t variate [2].

@@ -132,6 +132,7 @@ def _protocol(model, dataset, split, num_examples, num_samples, seed):
         "num_examples": num_examples,
         "binarization": dataset.binarization,
         "units": "nats an example, summed over the event",
+        "measure": model.likelihood_layer.measure,
         "elbo": f"{_samples(model.objective.num_samples)} of z an example",
         "log_likelihood": f"importance-weighted bound with {num_samples} samples of z an example"
         if num_samples

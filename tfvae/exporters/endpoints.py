@@ -7,12 +7,16 @@ noise that its part needs, as the part's `noise_shapes` say: standard normal `ep
 none. The signatures of a conditional model have one more input, `condition`.
 """
 
+import dataclasses
 import inspect
 
+import numpy as np
 import tensorflow as tf
 
 from tfvae.exporters import verification
 from tfvae.exporters.base import Endpoint, ExportError
+
+_MISSING = 0.25  # share of the values that are missing in a proof, where some may be
 
 
 def endpoints(vae, noise):
@@ -46,12 +50,14 @@ def of_format(vae, exporter):
         return exporter.endpoints(model, endpoints(model, exporter.noise))
 
     listed = make(vae)
-    if vae.condition is None:
-        return listed
-    return {
-        part: tuple(_conditional(vae, make, part, index) for index in range(len(listed[part])))
-        for part in listed
-    }
+    if vae.condition is not None:
+        listed = {
+            part: tuple(_conditional(vae, make, part, index) for index in range(len(several)))
+            for part, several in listed.items()
+        }
+    if vae.mask_missing:
+        listed = {part: tuple(map(_with_missing, several)) for part, several in listed.items()}
+    return listed
 
 
 def _conditional(vae, make, part, index):
@@ -67,6 +73,19 @@ def _conditional(vae, make, part, index):
         return {**inputs, condition.input.name: condition.examples(batch)}
 
     return _endpoint(endpoint.name, function, (*endpoint.inputs, condition.input), draw)
+
+
+def _with_missing(endpoint):
+    """Returns an endpoint that is proven with missing values, if it takes examples."""
+    if all(spec.name != "x" for spec in endpoint.inputs):
+        return endpoint
+
+    def draw(rng, batch):
+        inputs = verification.random_inputs(endpoint, batch, rng)
+        missing = rng.random(inputs["x"].shape) < _MISSING
+        return {**inputs, "x": np.where(missing, np.float32("nan"), inputs["x"])}
+
+    return dataclasses.replace(endpoint, draw=draw)
 
 
 def weights(vae):

@@ -21,7 +21,7 @@ _RULE = re.compile(r"\s*([a-z_]+)\s*(>=|<=|>|<)\s*(\S+)\s*")
 METRICS = ("elbo", "reconstruction", "kl", "log_likelihood")
 
 # Numbers compare only within one protocol: these entries of it must be the same.
-_PROTOCOL = ("fingerprint", "split", "num_examples")
+_PROTOCOL = ("fingerprint", "binarization", "measure", "split", "num_examples")
 
 
 class GateError(ExportError):

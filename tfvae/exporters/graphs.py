@@ -16,8 +16,9 @@ _INIT = "__saved_model_init_op"
 _COMPILED = "_XlaMustCompile"
 _FUNCTIONS = "library"  # the field of a GraphDef that holds the functions that its nodes call
 
-# What JSON and every client can hold, and what pixels come in.
-_TYPES = ("float32", "int32", "uint8")
+# What JSON and every client can hold, and what pixels come in: the name and the type.
+_TYPES = ("float32", "int32")
+_PIXELS = ("image", "uint8")
 _BYTES = "_bytes"  # ends the names of strings: REST reads and writes those as bytes
 
 
@@ -39,7 +40,7 @@ def problems(path, endpoints, weights, foreign):
             yield from _types(name, signature, endpoints)
             yield from _operations(name, signature, graph)
     yield from stored_weights(path, weights, foreign)
-    yield from _baked_weights(graph.graph_def, weights)
+    yield from _baked_weights(graph.graph_def, weights, foreign)
 
 
 def _read(path):
@@ -55,9 +56,9 @@ def _types(name, signature, endpoints):
         for key, info in tensors.items():
             dtype = tf.dtypes.as_dtype(info.dtype).name
             wanted = declared.get(name, {}).get(key, dtype)
-            fits = dtype in _TYPES or (dtype == "string" and key.endswith(_BYTES))
-            if not fits or dtype != wanted:
-                allowed = wanted if wanted in _TYPES else "float32, or int32"
+            pixels = (key, dtype) == _PIXELS or (dtype == "string" and key.endswith(_BYTES))
+            if not (dtype in _TYPES or pixels) or dtype != wanted:
+                allowed = wanted if wanted != dtype else "float32, or int32"
                 yield (
                     f"Static check of types: {kind} `{key}` of signature `{name}` is {dtype}, "
                     f"and should be {allowed}."
@@ -167,18 +168,25 @@ def _stored(prefix):
     }
 
 
-def _baked_weights(graph_def, weights):
-    """Yields constants that repeat a weight, which makes the file as large again."""
-    # Those that are all one value, such as biases before training, are like many a constant.
-    large = {w.tobytes() for w in weights if w.size >= 64 and np.ptp(w) > 0}
+def _baked_weights(graph_def, weights, foreign):
+    """Yields constants that repeat a weight: one that is stored twice, or of another part."""
+    mine, theirs = (
+        {w.tobytes() for w in arrays if _is_telling(w)} for arrays in (weights, foreign)
+    )
     functions = getattr(graph_def, _FUNCTIONS).function
     nodes = [*graph_def.node, *(node for f in functions for node in f.node_def)]
     for node in nodes:
-        if node.op == "Const" and node.attr["value"].tensor.tensor_content in large:
-            yield (
-                f"Static check of weights: the constant `{node.name}` repeats a weight of this "
-                f"part, which is stored twice."
-            )
+        content = node.attr["value"].tensor.tensor_content if node.op == "Const" else b""
+        what = f"Static check of weights: the constant `{node.name}` repeats a weight of"
+        if content in mine:
+            yield f"{what} this part, which is stored twice."
+        elif content in theirs:
+            yield f"{what} another part, which has no place here."
+
+
+def _is_telling(weight):
+    """Says whether a weight is like no other constant: biases are all one value before training."""
+    return weight.size >= 64 and np.ptp(weight) > 0
 
 
 def _key(array):

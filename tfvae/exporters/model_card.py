@@ -32,9 +32,14 @@ def _head(manifest):
 
 
 def _samples(manifest):
-    if not any(name.endswith("/samples.png") for name in manifest["files"]):
+    if any(name.endswith("/samples.png") for name in manifest["files"]):
+        return "![means of new examples, drawn from the prior](samples.png)"
+    if not manifest["samples"]:
         return ""
-    return "![means of new examples, drawn from the prior](samples.png)"
+    names = [f"x {index}" for index in range(len(manifest["samples"][0]))]
+    rows = [[f"{value:.4g}" for value in row] for row in manifest["samples"]]
+    lines = [f"| {' | '.join(cells)} |" for cells in (names, ["---"] * len(names), *rows)]
+    return "\n".join(["New examples, drawn from the prior and from p(x given z):\n", *lines])
 
 
 def _metrics(manifest):

@@ -66,6 +66,8 @@ _GROUPS = (_SHAPES, _MATHEMATICS, _REDUCTIONS, _LOGIC, _LINEAR_ALGEBRA, _NETWORK
 #: Names of the operations that a signature may consist of.
 ALLOWED = frozenset(" ".join((*_GROUPS, _FUNCTIONS, _VARIABLES)).split())
 
+# In the names of operations that draw: that of `tf.random.Generator` is RngReadAndSkip.
+_DRAWS = ("Random", "Normal", "Uniform", "Multinomial", "Rng")
 _HOST_CALLS = ("EagerPyFunc", "PyFunc", "PyFuncStateless", "NumpyFunction", "XlaHostCompute")
 
 
@@ -76,13 +78,18 @@ def reason(name, *, stateful):
         name: Name of the operation.
         stateful: Whether TensorFlow knows it to have a state, or side effects.
     """
-    if stateful and any(word in name for word in ("Random", "Normal", "Uniform", "Multinomial")):
+    if stateful and any(word in name for word in _DRAWS):
         return (
             "draws from a state, so that the same request is answered otherwise each time "
             "(stateful randomness). Draw with `tfvae.noise`, from the seeds of the rows"
         )
     if name in _HOST_CALLS or "Host" in name:
         return "calls the host's Python, which a server doesn't have (host call)"
+    if name.startswith("Assign"):
+        return (
+            "writes a variable, so that the same request is answered otherwise each time. "
+            "`keras.random` does with its seeds: draw with `tfvae.noise`, from those of the rows"
+        )
     return (
         "is not among those that are known to be served. If it is a pure function that every "
         "server has, add it to `tfvae/exporters/operations.py`"

@@ -7,6 +7,8 @@ from tfvae.files import write_atomically
 
 REFUSED = "refused"
 
+_LONGEST = 16  # numbers of an example that a model card shows as a row
+
 
 class Release:
     """The papers of a version, written when its number is known.
@@ -84,6 +86,7 @@ class Release:
             **manifest.describe(self._vae, self.provenance, verdicts),
             "formats": self._signatures(version),
             "variants": self._measured,
+            "samples": drawn(requests),
             "files": manifest.files(staged, version),
         }
         card = folder / "model_card.md"
@@ -129,3 +132,19 @@ class Release:
         }
         with write_atomically(folder / manifest.FILE) as file:
             file.write(manifest.text(content).encode())
+
+
+def drawn(requests):
+    """Returns new examples that are short rows of numbers, where there are such.
+
+    Args:
+        requests: Iterable of golden `Request`: their answers have some.
+
+    Returns:
+        List of lists of floats; empty where examples are images, or long.
+    """
+    for request in requests:
+        x = request.outputs.get("x") if request.signature == "generate" else None
+        if x is not None and x.ndim == 2 and x.shape[1] <= _LONGEST:
+            return x.tolist()
+    return []

@@ -9,9 +9,9 @@
     serving/requests/README.md   the commands that send them
     serving/README.md            the other commands
 
-A publication moves `canary` to the new version; `stable` stays where it is until somebody changes
-its number in `models.config`. The requests are those of the newest version. The other files are
-written once and left to their owners.
+A publication moves `canary` to the new version; `stable`, and every label that somebody has added,
+stays where it is until its number is changed in `models.config`. The requests are those of the
+newest version. The other files are written once and left to their owners.
 """
 
 import importlib.metadata
@@ -24,10 +24,12 @@ from tfvae.files import write_atomically
 FOLDER = "serving"
 CONFIG = "models.config"
 
-_LABEL = re.compile(
-    r"""version_labels\s*:?\s*\{\s*key\s*:\s*["'](\w+)["'][\s,;]*value\s*:\s*(\d+)"""
-)
-_PINNED = re.compile(r"^\s*versions\s*:\s*(\d+)", re.MULTILINE)
+# Text protos as people write them: in either order, with either bracket, in lists. Of the messages
+# of this file, labels alone have a key and a value.
+_GROUP = re.compile(r"[{<]([^{}<>]*)[}>]")
+_KEY = re.compile(r"""\bkey\s*:\s*(["'])(.+?)\1""")
+_VALUE = re.compile(r"\bvalue\s*:\s*(\d+)")
+_PINNED = re.compile(r"\bversions\s*:\s*(\d+|\[[^\]]*\])")
 
 
 def labels(root):
@@ -46,10 +48,12 @@ def labels(root):
         return {}
     text = re.sub(r"#.*", "", text)
     found: dict[str, set] = {}
-    for label, version in _LABEL.findall(text):
-        found.setdefault(label, set()).add(int(version))
-    for version in _PINNED.findall(text):
-        found.setdefault("", set()).add(int(version))
+    for group in _GROUP.findall(text):
+        label, version = _KEY.search(group), _VALUE.search(group)
+        if label and version:
+            found.setdefault(label[2], set()).add(int(version[1]))
+    for versions in _PINNED.findall(text):
+        found.setdefault("", set()).update(map(int, re.findall(r"\d+", versions)))
     return found
 
 
@@ -75,23 +79,27 @@ def write(root, version, parts, requests):
         if not (folder / relative).exists():
             _write(folder / relative, text)
     example_requests.write(folder / "requests", version, requests)
-    _write(folder / CONFIG, models_config(parts, _stable(root, version, parts), version))
+    held = {"stable": version, **_held(root, parts), "canary": version}
+    _write(folder / CONFIG, models_config(parts, held))
 
 
-def models_config(parts, stable, canary):
+def models_config(parts, held):
     """Returns a `ModelServerConfig` as text.
 
     Args:
         parts: Names of the folders that hold the versions.
-        stable: Version that the label `stable` names.
-        canary: Version that the label `canary` names.
+        held: Dict of label to the version that it names.
     """
-    models = "".join(_model_config(part, stable, canary) for part in parts)
+    models = "".join(_model_config(part, held) for part in parts)
     return f"{_CONFIG_HEAD}model_config_list {{\n{models}}}\n"
 
 
-def _model_config(part, stable, canary):
-    served = "".join(f"        versions: {v}\n" for v in sorted({stable, canary}))
+def _model_config(part, held):
+    served = "".join(f"        versions: {version}\n" for version in sorted(set(held.values())))
+    named = "".join(
+        f'    version_labels {{ key: "{label}" value: {version} }}\n'
+        for label, version in held.items()
+    )
     return f"""\
   config {{
     name: "{part}"
@@ -101,17 +109,18 @@ def _model_config(part, stable, canary):
       specific {{
 {served}      }}
     }}
-    version_labels {{ key: "stable" value: {stable} }}
-    version_labels {{ key: "canary" value: {canary} }}
-  }}
+{named}  }}
 """
 
 
-def _stable(root, version, parts):
-    """Returns the version that is `stable` now, and still there; else the new one."""
-    held = labels(root).get("stable", set())
-    there = [v for v in held if all((root / part / str(v)).is_dir() for part in parts)]
-    return max(there, default=version)
+def _held(root, parts):
+    """Returns the version that each label names now, of those that are still there."""
+    held = {}
+    for label, versions in labels(root).items():
+        there = [v for v in versions if all((root / part / str(v)).is_dir() for part in parts)]
+        if label and there:
+            held[label] = max(there)
+    return held
 
 
 def _write(path, text):
@@ -126,9 +135,10 @@ def _dns_name(name):
 
 
 _CONFIG_HEAD = """\
-# Written by each publication: `canary` is the newest version, `stable` stays where it is. To
-# promote a version, change the numbers of `stable`; a server that polls this file takes it up.
-# A request without a version or label goes to the newest of the two.
+# Written anew by each publication: `canary` becomes the newest version and every other label stays
+# where it is, but what else is changed here is lost. To promote a version, change the numbers of
+# `stable`; a server that polls this file takes it up. A request without a version or label goes to
+# the newest version of them.
 """
 
 _BATCHING = """\
@@ -238,5 +248,7 @@ reads that file every 5 seconds, loads it beside `stable`. To promote it, give `
 ## Kubernetes
 
 `kserve/` has one service for each part. Copy the folders of the parts to the storage that
-`storageUri` names, and apply them.
+`storageUri` names, and apply them. Each part has an address of its own then, and is checked alone:
+
+    python -m pipelines.check_serving .. --part {parts[0]} --{parts[0]} {name}-{parts[0]} --url URL
 """

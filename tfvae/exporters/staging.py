@@ -22,6 +22,7 @@ from tfvae.files import write_atomically
 
 _PREFIX = ".staging-"
 _DECIDED = "version"  # name of the file that holds the number once it is decided
+_DOOMED = "doomed"  # name of the file that lists the versions that are being removed
 
 
 class Staging:
@@ -77,6 +78,7 @@ class Staging:
                 _sync(self.directory)
             for new in self.directory.glob("*/new"):
                 (self.root / new.parent.name).mkdir(exist_ok=True)
+            _sync_one(self.root)
             try:
                 # From here on the version exists: who finds it half moved moves the rest.
                 with write_atomically(self.directory / _DECIDED) as file:
@@ -95,7 +97,8 @@ class Staging:
 def prune(root, keep, protected=()):
     """Removes old versions. To be called from `follow_up`, where no other publisher works.
 
-    A version is moved away before its files are removed, so that nobody finds half of it.
+    A version is moved away before its files are removed, so that nobody finds half of it. Who is
+    killed meanwhile leaves a list of what is to go, and the next publisher sees to the rest.
 
     Args:
         root: `pathlib.Path` of the export.
@@ -109,11 +112,27 @@ def prune(root, keep, protected=()):
     doomed = [version for version in there[:-keep] if version not in protected]
     if doomed:
         grave = pathlib.Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
-        for folder, version in _versions(root):
-            if version in doomed:
-                (root / folder / str(version)).rename(grave / f"{folder}-{version}")
-        shutil.rmtree(grave, ignore_errors=True)
+        with write_atomically(grave / _DOOMED) as file:
+            file.write(" ".join(map(str, doomed)).encode())
+        _sync_one(grave)
+        _bury_versions(grave, root)
     return doomed
+
+
+def _bury_versions(grave, root):
+    """Removes the versions that a folder's list names, and the folder."""
+    doomed = _doomed(grave)
+    for folder, version in _versions(root):
+        if version in doomed:
+            (root / folder / str(version)).rename(grave / f"{folder}-{version}")
+    shutil.rmtree(grave, ignore_errors=True)
+
+
+def _doomed(grave):
+    try:
+        return set(map(int, (grave / _DOOMED).read_text(encoding="ascii").split()))
+    except FileNotFoundError:
+        return set()
 
 
 @contextlib.contextmanager
@@ -137,7 +156,7 @@ def _bury_the_dead(root):
             version = _decided(staging)
             if version is not None:
                 _move(staging, root, version)
-            shutil.rmtree(staging, ignore_errors=True)
+            _bury_versions(staging, root)
 
 
 def _decided(staging):

@@ -10,19 +10,15 @@ Each keeps float32 inputs and outputs.
 """
 
 import dataclasses
-import functools
 import json
 import math
 import pathlib
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 
-from tfvae.distributions import DiagonalNormal
+from tfvae import masking
 from tfvae.exporters.base import ExportError
-
-tfd = tfp.distributions
 
 _REPEATS = 200
 _VERSION = '"version": {:>10}'
@@ -119,7 +115,7 @@ def assess(files, endpoints, materials, process, folder):
                 "variant": variant,
                 "bytes": pathlib.Path(job[0]).stat().st_size,
                 **_errors(part, variant, want, outputs),
-                "elbo_change": _elbo_change(part, materials, given[part], want, outputs),
+                "elbo_change": _elbo_change(part, materials, want, outputs),
                 "latency_us": round(latency, 1),
             }
         )
@@ -151,57 +147,27 @@ def _errors(part, variant, want, outputs):
     return {"largest_error": float(errors.max()), "mean_error": float(errors.mean())}
 
 
-def _elbo_change(part, materials, given, want, outputs):
+def _elbo_change(part, materials, want, outputs):
     """Returns how many nats the ELBO of the rows changes, or None where moments don't tell it.
 
     The noise is the same on both sides, so that the difference is that of the files.
     """
     vae, x = materials.given(), materials.x()
-    if vae.transform is not None and part == "decoder":
+    if materials.vae.transform is not None and part == "decoder":
         return None  # the file gives rows: the density is that of the examples
-    likelihoods = []
+    layer = vae.posterior_layer if part == "encoder" else vae.likelihood_layer
+    bounds = []
     for answer in (want, outputs):
+        rebuilt = layer.of_moments({name: tf.constant(answer[name]) for name in layer.moments})
+        if rebuilt is None:
+            return None
         if part == "encoder":
-            q = rebuilt(vae.posterior(x), answer)
-            if q is None:
-                return None
             eps = np.random.default_rng(0).standard_normal(answer["mean"].shape).astype("float32")
-            z = q.mean() + q.stddev() * eps
-            terms = vae.likelihood(z).log_prob(x) + vae.prior().log_prob(z) - q.log_prob(z)
+            z = rebuilt.mean() + rebuilt.stddev() * eps
+            terms = vae.likelihood(z).log_prob(x) + vae.prior().log_prob(z) - rebuilt.log_prob(z)
         else:
-            p = rebuilt(vae.likelihood(tf.constant(given)), answer)
-            if p is None:
-                return None
-            terms = p.log_prob(x)
-        likelihoods.append(float(tf.reduce_mean(terms)))
-    change = likelihoods[1] - likelihoods[0]
+            observed = masking.Observed(rebuilt) if vae.mask_missing else rebuilt
+            terms = observed.log_prob(x)
+        bounds.append(float(tf.reduce_mean(terms)))
+    change = bounds[1] - bounds[0]
     return change if math.isfinite(change) else None
-
-
-@functools.singledispatch
-def rebuilt(distribution, moments):
-    """Returns the distribution of a kind that has given moments, or None if they don't tell it.
-
-    Args:
-        distribution: A distribution of that kind.
-        moments: Dict of name to array `[batch, *event]`.
-    """
-    del distribution, moments
-
-
-@rebuilt.register
-def _(distribution: DiagonalNormal, moments):
-    stddev = np.maximum(moments["stddev"], np.finfo(np.float32).tiny)
-    ndims = len(distribution.event_shape)
-    return DiagonalNormal(tf.constant(moments["mean"]), tf.math.log(stddev), event_ndims=ndims)
-
-
-@rebuilt.register
-def _(distribution: tfd.Independent, moments):  # type: ignore[name-defined]
-    inner = distribution.distribution
-    if not isinstance(inner, tfd.Bernoulli):
-        return None
-    edge = 1e-6  # a probability of 8 bits may be 0 or 1
-    probs = np.clip(moments["mean"], edge, 1 - edge)
-    bernoulli = tfd.Bernoulli(probs=probs, dtype=tf.float32)
-    return tfd.Independent(bernoulli, len(distribution.event_shape))

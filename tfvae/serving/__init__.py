@@ -8,7 +8,8 @@ REST needs NumPy alone; gRPC, `Client("grpc://localhost:8500")`, needs `pip inst
 'tfvae[serving]'`.
 """
 
-from tfvae.serving.client import Client, seeds
+from tfvae.serving.client import Client
 from tfvae.serving.errors import ServingError, UnavailableError
+from tfvae.serving.inputs import seeds
 
 __all__ = ["Client", "ServingError", "UnavailableError", "seeds"]

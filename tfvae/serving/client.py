@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tfvae.serving.errors import ServingError, UnavailableError
+from tfvae.serving.inputs import checked_seeds, floats, image_name, named, typed
 
 #: Names of the outputs of a signature, where a server leaves the name of a single one out.
 _SINGLE = {
@@ -77,7 +78,7 @@ class Client:
         Returns:
             Dict of output name to float32 array: `mean` and `stddev` `[batch, latent_size]`.
         """
-        return self.predict("encoder", "serving_default", _inputs(condition, x=_floats(x)))
+        return self.predict("encoder", "serving_default", named(condition, x=floats(x)))
 
     def sample(self, seed, *, x=None, z=None, condition=None) -> np.ndarray:
         """Draws codes z from q(z|x) where `x` is given, examples x from p(x|z) where `z` is.
@@ -99,7 +100,7 @@ class Client:
                 "`sample` draws a code for `x=` or an example for `z=`. Give exactly one of them."
             )
         part, name, given = ("encoder", "x", x) if z is None else ("decoder", "z", z)
-        inputs = _inputs(condition, **{name: _floats(given), "seed": _seeds(seed)})
+        inputs = named(condition, **{name: floats(given)}, seed=checked_seeds(seed))
         return self.predict(part, "sample", inputs)[_SINGLE[part, "sample"]]
 
     def decode(self, z, condition=None) -> dict[str, np.ndarray]:
@@ -113,7 +114,7 @@ class Client:
             Dict of output name to float32 array: `mean` `[batch, *event_shape]`, and `stddev`
             where the likelihood has one of its own.
         """
-        return self.predict("decoder", "serving_default", _inputs(condition, z=_floats(z)))
+        return self.predict("decoder", "serving_default", named(condition, z=floats(z)))
 
     def generate(self, seed, condition=None) -> dict[str, np.ndarray]:
         """Draws new examples, each from its own seed alone.
@@ -125,31 +126,37 @@ class Client:
         Returns:
             Dict of `z` `[batch, latent_size]`, and `mean` and `x` `[batch, *event_shape]`.
         """
-        return self.predict("decoder", "generate", _inputs(condition, seed=_seeds(seed)))
+        return self.predict("decoder", "generate", named(condition, seed=checked_seeds(seed)))
 
-    def encode_image(self, images) -> dict[str, np.ndarray]:
+    def encode_image(self, images, condition=None) -> dict[str, np.ndarray]:
         """Returns the moments of q(z|x) of images, by an export with `--input uint8` or `png`.
 
         Args:
             images: uint8 `[batch, height, width, channels]`, or a list of PNG files as bytes.
+            condition: As of `encode`.
 
         Returns:
             As `encode`.
+
+        Raises:
+            ValueError: If the images are neither.
         """
         images = np.asarray(images)
-        name = "image_bytes" if images.dtype.kind == "S" else "image"
-        return self.predict("encoder", "encode_image", {name: images})
+        given = named(condition, **{image_name(images): images})
+        return self.predict("encoder", "encode_image", given)
 
-    def decode_image(self, z) -> np.ndarray:
+    def decode_image(self, z, condition=None) -> np.ndarray:
         """Returns the mean of p(x|z) as images, by an export with `--input uint8` or `png`.
 
         Args:
             z: Floats `[batch, latent_size]`.
+            condition: As of `encode`.
 
         Returns:
             uint8 `[batch, height, width, channels]`, or PNG files as bytes, `[batch]`.
         """
-        (images,) = self.predict("decoder", "decode_image", {"z": _floats(z)}).values()
+        given = named(condition, z=floats(z))
+        (images,) = self.predict("decoder", "decode_image", given).values()
         return images if images.dtype.kind == "S" else images.astype(np.uint8)
 
     def predict(self, part, signature, inputs) -> dict[str, np.ndarray]:
@@ -158,18 +165,19 @@ class Client:
         Args:
             part: "encoder" or "decoder".
             signature: Name of the signature.
-            inputs: Dict of input name to array.
+            inputs: Dict of input name to array of floats, integers or bytes.
 
         Returns:
             Dict of output name to array.
 
         Raises:
+            ValueError: If an input is none, or holds integers beyond 32 bits.
             UnavailableError: If the server can't be reached or isn't ready, after the retries.
             ServingError: If it refuses the request, fails, or takes too long.
         """
         return self._persistently(
             self._transport.predict,
-            *(self._names.get(part, part), self._which, signature, inputs),
+            *(self._names.get(part, part), self._which, signature, typed(inputs)),
             _SINGLE.get((part, signature), "output"),
         )
 
@@ -236,20 +244,6 @@ class Client:
         raise AssertionError("the last attempt returns or raises")
 
 
-def seeds(num, seed=0):
-    """Returns a seed for each of `num` rows.
-
-    Args:
-        num: Number of rows.
-        seed: Int; other seeds give other rows.
-
-    Examples:
-        >>> seeds(2, seed=7).tolist()
-        [[7, 0], [7, 1]]
-    """
-    return np.stack([np.full(num, seed), np.arange(num)], axis=-1).astype(np.int32)
-
-
 def _transport(url, timeout):
     """Returns what carries requests to an address."""
     parts = urllib.parse.urlsplit(url)
@@ -265,26 +259,3 @@ def _transport(url, timeout):
         f"The address of a server is http://HOST:8501 for REST or grpc://HOST:8500 for gRPC. "
         f"Received {url!r}."
     )
-
-
-def _inputs(condition, **inputs):
-    """Returns the inputs of a request, with the condition of each row if there is one."""
-    if condition is None:
-        return inputs
-    values = np.asarray(condition)
-    whole = values.dtype.kind in "iu" and values.ndim == 1
-    return {**inputs, "condition": values.astype(np.int32 if whole else np.float32)}
-
-
-def _floats(array):
-    return np.asarray(array, np.float32)
-
-
-def _seeds(array):
-    array = np.asarray(array)
-    if array.ndim != 2 or array.shape[-1] != 2 or array.dtype.kind not in "iu":
-        raise ValueError(
-            f"A seed is a pair of integers for each row, int32 [batch, 2]. Received "
-            f"{array.dtype}{list(array.shape)}. Make them with `seeds(num)`."
-        )
-    return array.astype(np.int32)

@@ -1,6 +1,7 @@
 """Converts SavedModels to LiteRT files."""
 
 import pathlib
+import re
 
 import numpy as np
 import tensorflow as tf
@@ -13,9 +14,26 @@ _METADATA = "tfvae"
 def main(jobs):
     """Converts each of a list of jobs, dicts of what `LiteRT` writes of a file."""
     for job in jobs:
-        content = _convert(job)
         path = pathlib.Path(job["target"])
+        try:
+            content = _convert(job)
+        except Exception as error:  # whatever it is, it gets a name
+            raise ValueError(
+                f"{path.name}, with the signatures {', '.join(job['signatures'])}, can't be "
+                f"converted. {_reason(str(error))}"
+            ) from error
         path.write_bytes(_with_metadata(content, job["metadata"]))
+
+
+def _reason(text):
+    """Returns what a message of the converter says, and of the pages that it may have the names."""
+    found = re.search(r"(?:TF Select|Custom) ops: ([^\n]+)", text)
+    if found:
+        return (
+            f"LiteRT has no operations for {found[1]}: write the signatures without them. Noise "
+            f"is an input of a LiteRT file."
+        )
+    return f"{text[:1000]}..." if len(text) > 1000 else text
 
 
 def _convert(job):

@@ -62,6 +62,13 @@ class Program:
         self._signatures = _signatures(ctypes.string_at(definition.data, definition.length))
         self.signatures = tuple(self._signatures)
 
+    def close(self):
+        """Ends the session: its memory and its threads would stay."""
+        with _Status(self._c) as status:
+            self._c.TF_CloseSession(self._session, status)
+            self._c.TF_DeleteSession(self._session, status)
+        self._c.TF_DeleteGraph(self._graph)
+
     def inputs(self, signature):
         """Returns the shape of each input by name; None where any size fits."""
         return {name: info["shape"] for name, info in self._signatures[signature][0].items()}
@@ -184,6 +191,9 @@ _FUNCTIONS: dict[str, tuple] = {
     "TF_GraphOperationByName": (_POINTER, _POINTER, _TEXT),
     "TF_LoadSessionFromSavedModel": (_POINTER, *[_POINTER] * 2, _TEXT, _POINTER, _INT)
     + (_POINTER,) * 3,
+    "TF_CloseSession": (None, _POINTER, _POINTER),
+    "TF_DeleteSession": (None, _POINTER, _POINTER),
+    "TF_DeleteGraph": (None, _POINTER),
     "TF_SessionRun": (None, *[_POINTER] * 4, _INT, _POINTER, _POINTER, _INT, _POINTER, _INT)
     + (_POINTER,) * 2,
     "TF_AllocateTensor": (_POINTER, _INT, _POINTER, _INT, _SIZE),
