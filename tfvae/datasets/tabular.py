@@ -37,6 +37,24 @@ class TabularDataset(StoredDataset):
         own = _notes(transform, table, name)
         self._hold(splits, notes=[*notes, *own, *found], transform=transform)
 
+    def adopt(self, transform):
+        """Standardises the rows as those that a model was trained on, by its transform."""
+        if transform is None or self.transform is None or transform == self.transform:
+            super().adopt(transform)
+            return
+        self._parts = {
+            split: dataclasses.replace(part, examples=self._adopted(part.examples, transform))
+            for split, part in self._parts.items()
+        }
+        self.transform, self.event_shape = transform, transform.event_shape
+        said = "The rows were standardised as those that the model was trained on."
+        self.notes = (*self.notes, said)
+        self.__dict__.pop("_digest", None)
+
+    def _adopted(self, x, transform):
+        rows = self.transform.decode(x, whole=True)
+        return np.array(transform.encode(transform.translate(rows, self.transform)))
+
 
 def _notes(transform, table, name):
     """Yields what becomes of each column, and how many of its values are missing."""
