@@ -58,6 +58,11 @@ class Shares:
                 f"{name} has a test split, which stays as it is. Received test={self.test!r}. "
                 f"Leave `test` out."
             )
+        if has_validation and self.validation != Shares.validation:
+            raise ValueError(
+                f"{name} has a validation split, which stays as it is. Received "
+                f"validation={self.validation!r}. Leave `validation` out."
+            )
         num = len(twins)
         wanted = {} if has_test else {"test": _count(0.1 if self.test is None else self.test, num)}
         if not has_validation:
