@@ -1,6 +1,7 @@
 """Files of data: finding them, and saying what is wrong where they can't be read."""
 
 import glob
+import itertools
 import os
 import pathlib
 import re
@@ -41,6 +42,7 @@ def matching(pattern, option="path"):
     Raises:
         ValueError: If it is no text.
         FileNotFoundError: If it matches none.
+        PermissionError: If this user may not read a match, or the folder to look in.
     """
     if not isinstance(pattern, str) or not pattern:
         raise ValueError(f"`{option}` is a path, which may hold `*`. Received {pattern!r}.")
@@ -49,6 +51,7 @@ def matching(pattern, option="path"):
     found = [pathlib.Path(name) for name in glob.glob(os.path.expanduser(pattern), recursive=True)]
     files = sorted(path for path in found if path.is_file())
     if not files:
+        check_readable(_fixed(pattern), option)  # `glob` sees nothing in a folder that is closed
         raise FileNotFoundError(
             f"`{option}` matches no file: {pattern!r} from {pathlib.Path.cwd()}. Check it with "
             f"`ls {pattern}`; `**` stands for any folders."
@@ -90,6 +93,14 @@ def damaged(path, error):
     """
     reason = plain(str(error)) or type(error).__name__
     return f"The data file {path} is damaged: {reason}. Fetch it again."
+
+
+def _fixed(pattern):
+    """Returns the folder that a pattern begins with."""
+    parts = itertools.takewhile(
+        lambda part: not glob.has_magic(part), pathlib.Path(pattern).expanduser().parts
+    )
+    return pathlib.Path(*parts)
 
 
 def _refuse(place, option):

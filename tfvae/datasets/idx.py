@@ -78,6 +78,8 @@ def _one(names, starts, kinds, folder):
 
 def _read(path, labels_path, scale):
     """Returns the `Part` of a file of images, and what has been done to its values."""
+    for file in filter(None, (path, labels_path)):
+        files.check_readable(file)
     examples = read_idx(path)
     values.check_whole(examples, f"The data file {path}")
     note = values.note(examples.dtype, scale, str(path))

@@ -42,6 +42,7 @@ def find(name, data_dir, download, module):
         )
     usual = os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
     home = pathlib.Path(usual if data_dir is None else data_dir).expanduser()
+    files.check_readable(home, "data_dir")
     folder = _newest(home, name)
     if folder is not None:
         return _open(tfds, folder)
