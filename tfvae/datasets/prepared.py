@@ -32,6 +32,8 @@ def find(name, data_dir, download, module):
     """
     tfds = load()
     _check_texts(data_dir, module)
+    if type(download) is not bool:
+        raise ValueError(f"`download` is True or False. Received {download!r}.")
     itself = pathlib.Path(name).expanduser() if isinstance(name, str) and name else None
     if itself is not None and (itself / "dataset_info.json").is_file():
         return _open(tfds, itself)

@@ -331,7 +331,7 @@ def _on_overlap(parts):
 
 def _on_constant(part):
     """Yields a note on elements of vectors that never vary."""
-    if isinstance(part.examples, OnDisk) or len(part.examples.shape) != 2:
+    if len(part.examples.shape) != 2 or getattr(part.examples, "sequential", False):
         return
     found = values.constant(part.examples)
     if len(found):

@@ -79,6 +79,9 @@ class TFDS(TabularDataset, name="tfds"):
         splits, left_out = prepared.splits(builder)
         title = f"The set {builder.info.full_name}"
         notes = [left_out] if left_out else []
+        unread = features.unread(builder, key, label)
+        if unread:
+            notes.append(f"{title}: features that were not read: {', '.join(unread)}.")
         if isinstance(key, dict):
             self._check_table(title)
             table, labels = prepared_tables.read(
