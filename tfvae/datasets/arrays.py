@@ -4,7 +4,8 @@ import numpy as np
 
 from tfvae.datasets import array_files, files, memory, values
 from tfvae.datasets.mapped import Mapped
-from tfvae.datasets.stored import Part, StoredDataset, check_options
+from tfvae.datasets.parts import Part
+from tfvae.datasets.stored import StoredDataset, check_options
 
 
 class Arrays(StoredDataset, name="arrays"):

@@ -4,7 +4,8 @@ import numpy as np
 
 from tfvae.datasets import files, values
 from tfvae.datasets.idx_files import read_idx
-from tfvae.datasets.stored import Part, StoredDataset, check_options
+from tfvae.datasets.parts import Part
+from tfvae.datasets.stored import StoredDataset, check_options
 
 _PREFIXES = {"train": ("train", "training"), "test": ("t10k", "test", "testing")}
 

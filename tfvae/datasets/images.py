@@ -8,7 +8,8 @@ import numpy as np
 
 from tfvae.datasets import files, picture_folders, pictures, values
 from tfvae.datasets.gathering import gather, stamp
-from tfvae.datasets.stored import Part, StoredDataset, check_options
+from tfvae.datasets.parts import Part
+from tfvae.datasets.stored import StoredDataset, check_options
 
 _BLOCK, _BLOCK_BYTES = 256, 2**26  # files that are decoded at a time
 _MOST_NAMED = 10

@@ -7,7 +7,8 @@ import numpy as np
 
 from tfvae.datasets.idx_files import DataFileError, read_idx
 from tfvae.datasets.splits import Shares, size_of
-from tfvae.datasets.stored import Part, StoredDataset
+from tfvae.datasets.parts import Part
+from tfvae.datasets.stored import StoredDataset
 
 _FOLDER = pathlib.Path(__file__).parent / "data" / "mnist"
 _NUM_TRAINING = 60000

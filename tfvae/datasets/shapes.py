@@ -3,7 +3,8 @@
 import numpy as np
 
 from tfvae.datasets import rendering, scenes
-from tfvae.datasets.stored import Part, StoredDataset, check_options
+from tfvae.datasets.parts import Part
+from tfvae.datasets.stored import StoredDataset, check_options
 
 _SMALLEST = 16  # pixels: below, neighbouring values of a factor look alike
 _MOST_VALUES = 64

@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from tfvae.datasets import truths
-from tfvae.datasets.stored import Part, StoredDataset, check_options
+from tfvae.datasets.parts import Part
+from tfvae.datasets.stored import StoredDataset, check_options
 from tfvae.options import check_count
 
 

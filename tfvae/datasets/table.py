@@ -3,7 +3,8 @@
 import numpy as np
 
 from tfvae.datasets import files, table_files, values
-from tfvae.datasets.stored import Part, check_options
+from tfvae.datasets.parts import Part
+from tfvae.datasets.stored import check_options
 from tfvae.datasets.tabular import TabularDataset
 
 
