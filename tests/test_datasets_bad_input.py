@@ -41,8 +41,7 @@ def place(place):
     np.savez_compressed("both.npz", x=X, y=np.arange(30))
     (place / "cut.npz").write_bytes(_half((place / "both.npz").read_bytes()))
     samples.write_table(place / "people.csv")
-    lines = (place / "people.csv").read_text().splitlines()
-    (place / "same.csv").write_text("\n".join([lines[0], *[lines[1]] * 20]))
+    (place / "same.csv").write_text("age,height\n" + "".join(f"30,{i}\n" for i in range(20)))
     (place / "cut.csv.gz").write_bytes(_half(gzip.compress((place / "people.csv").read_bytes())))
     for name in ("none", "labels", "cut", "closed", "bad", "sizes"):
         (place / name).mkdir()
@@ -73,10 +72,10 @@ def _ended(program, monkeypatch, capsys, *arguments):
         ("arrays(path='one.npy')", 2, "one.npy has 1 example", "Set aside less, add examples"),
         ("arrays(path='mixed.npy')", 2, "mixed.npy holds Python objects", "numpy.stack(examples)"),
         ("idx(path='sizes')", 2, "t10k-images-idx3-ubyte has (5, 6, 1)", "Bring them to one form"),
-        ("arrays(path='nan.npy')", 2, "nan.npy holds values that are NaN, infinite or beyond float32: "
-         "example 3.", "Leave these examples out, or replace"),
+        ("arrays(path='nan.npy')", 2, "nan.npy holds values that are NaN, infinite or beyond "
+         "float32: example 3.", "Leave these examples out, or replace"),
         ("arrays(path='inf.npy')", 2, "beyond float32: example 4.", "numpy.nan_to_num(x)"),
-        ("arrays(path='constant.npy')", 2, "constant.npy is constant", "Check that it is the right"),
+        ("arrays(path='constant.npy')", 2, "constant.npy is constant", "Check that it is"),
         ("table(path='same.csv')", 2, "`age` of same.csv has the same value", "To leave it out"),
         ("arrays(path='labels.npy')", 2, "labels.npy has the shape (30,)", "Name the array of ex"),
         ("idx(path='labels')", 2, "labels holds labels only", "Rename the file of images"),
@@ -87,8 +86,8 @@ def _ended(program, monkeypatch, capsys, *arguments):
         ("tfrecord(pattern='*.tfrecord', features={'x': 'uint8[6]'})", 1,
          "matches no file: '*.tfrecord' from", "Check it with `ls *.tfrecord`"),
         ("images(path='closed')", 1, "closed, which this user may not read", "`chmod u+rx "),
-        ("arrays(path='both.npz', key='z')", 2, "which holds 'x', 'y'. Received 'z'", "`key` names"),
-        ("arrays(path='goood.npy')", 1, "goood.npy does not exist", "beside it: both.npz"),
+        ("arrays(path='both.npz', key='z')", 2, "which holds 'x', 'y'. Received 'z'", "`key`"),
+        ("arrays(path='goood.npy')", 1, "goood.npy does not exist", "beside it: good.npy, "),
         ("table(path='people.csv', columns='z')", 2, "Received 'z'", "age, height, city, member"),
     ],
 )  # fmt: skip

@@ -158,7 +158,9 @@ def test_the_program_encodes_another_table_by_the_codes_of_the_release(groups, t
     found.adopt(dataset.transform)
     (x,) = found.split("train", 500)
     # float32 on both sides; the rows are standardised anew.
-    np.testing.assert_allclose(np.load(output)["mean"], vae.posterior(x).mean(), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        np.load(output)["mean"], vae.posterior(x).mean(), rtol=1e-3, atol=1e-4
+    )
     assert np.abs(np.load(output)["mean"] - wrong).max() > 1e-2
     other.write_text("\n".join([*lines, "30,1.7,Paris,true"]))
     with pytest.raises(cli.UsageError, match="Received 'Paris' too"):

@@ -53,7 +53,9 @@ def test_a_large_array_of_an_archive_is_mapped(place, monkeypatch):
     np.testing.assert_array_equal(dataset.labels("test"), expected.labels("test"))
     np.savez_compressed("x.npz", x=samples.pictures(), y=np.arange(60))
     message = refused(spec)
-    assert "The array x of x.npz is compressed in an archive, and too large for the memory." in message
+    assert (
+        "The array x of x.npz is compressed in an archive, and too large for the memory." in message
+    )
 
 
 def test_a_mapped_array_is_shuffled_as_one_in_memory(place):
@@ -220,8 +222,10 @@ def test_arrays_that_nothing_can_be_learnt_from_are_refused(array, message, plac
         ("arrays(path='cut.npz')", "The data file cut.npz is damaged: "),
         ("arrays(path='cut.npy')", "The data file cut.npy is damaged: "),
         ("arrays(path='cut.h5')", "The data file cut.h5 is damaged: "),
+        ("arrays(path='tree.h5', key='a')", "The data file tree.h5 is damaged: Object visitation"),
+        ("arrays(path='head.npy')", "The data file head.npy is damaged: "),
         ("arrays(path='x.h5', key='y')", "which holds 'a', 'b', 'none', 'texts'. Received 'y'."),
-        ("arrays(path='x.h5', key='texts')", "The array /texts of x.h5 holds Python objects"),
+        ("arrays(path='x.h5', key='texts')", "The array 'texts' of x.h5 holds Python objects"),
         ("arrays(path='x.h5', key='none')", "The array 'none' of x.h5 holds no example."),
         ("arrays(path=3)", "`path` is the path of a file, as text. Received 3."),
     ],
@@ -238,6 +242,10 @@ def test_bad_files_and_keys_are_refused(spec, message, place):
     with h5py.File("x.h5", "w") as file:
         file["a"], file["b"] = BAD, BAD
         file["texts"], file["none"] = ["a", "b"], BAD[:0]
+    data = (place / "x.h5").read_bytes()
+    (place / "tree.h5").write_bytes(data.replace(b"SNOD", b"NODS"))
+    data = (place / "x.npy").read_bytes()
+    (place / "head.npy").write_bytes(data.replace(b"}", b"{"))  # no end of what it opens
     for name in ("x.npy", "x.npz", "x.h5"):
         data = (place / name).read_bytes()
         (place / name.replace("x.", "cut.")).write_bytes(data[: len(data) // 2])
@@ -269,7 +277,9 @@ def test_a_closed_folder_is_named_where_a_pattern_leads_into_it(place, monkeypat
     )
     message = refused("tfrecord(pattern='closed/x-*', features={'x': 'uint8[1]'})", PermissionError)
     assert message.startswith("`pattern` leads to ")
-    assert "closed, which this user may not read. Change its permissions with `chmod u+rx " in message
+    assert (
+        "closed, which this user may not read. Change its permissions with `chmod u+rx " in message
+    )
 
 
 # IDX.

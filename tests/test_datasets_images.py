@@ -185,8 +185,9 @@ def test_a_folder_of_a_test_split_never_falls_in_with_others(other, place):
     Image.fromarray(RGB).save(place / "photos" / other)
     message = refused("images(path='photos', size=4)")
     assert message.startswith("Folders named as splits are taken as such where one is `train` and")
-    assert f"photos has 1 in {'more' if '/' in other else 'no folder'}, 4 in test, 12 in train." in (
-        message
+    assert (
+        f"photos has 1 in {'more' if '/' in other else 'no folder'}, 4 in test, 12 in train."
+        in (message)
     )
     (place / "photos" / "test").rename(place / "photos" / "trams")  # a class beside one of trains
     assert build("images(path='photos', size=4)").splits == ("train", "validation", "test")

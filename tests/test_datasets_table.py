@@ -206,11 +206,23 @@ def test_bad_rows_are_named(line, text, message, place):
         ("table(path='tiny.parquet')", "which float32 can't divide by. Multiply the column."),
         ("table(path='t.csv', columns=[['a']])", "a tuple of names, or a dict of names to one of"),
         ("table(path='t.csv', label='z')", "`label` names columns of t.csv, each there once: a, b"),
-        ("table(path='t.csv', label=['c'])", "`label` is the name of a column, or None. Received ["),
-        ("table(path='rows.csv', label='c')", "in row 5 of rows.csv. Fill in or delete these rows. O"),
+        (
+            "table(path='t.csv', label=['c'])",
+            "`label` is the name of a column, or None. Received [",
+        ),
+        (
+            "table(path='rows.csv', label='c')",
+            "in row 5 of rows.csv. Fill in or delete these rows. O",
+        ),
         ("table(path='rows.csv', label='c')", "rows. Or leave `label` out."),
-        ("table(path='t.csv', condition=3)", "`condition` is the name of a column, or a tuple of na"),
-        ("table(path='t.csv', condition='z')", "`condition` names columns of t.csv, each there once:"),
+        (
+            "table(path='t.csv', condition=3)",
+            "`condition` is the name of a column, or a tuple of na",
+        ),
+        (
+            "table(path='t.csv', condition='z')",
+            "`condition` names columns of t.csv, each there once:",
+        ),
         ("table(path='t.csv', columns=())", "`columns` is None for all, a tuple of names"),
         ("table(path='t.csv', columns={'a': 'text'})", "'number', 'integer', 'category'. Received"),
         (
@@ -306,16 +318,27 @@ def test_rows_of_other_columns_or_categories_are_refused(place):
     head, *lines = (place / "people.csv").read_text().splitlines()
     (place / "new.csv").write_text("\n".join([head, *lines, "30,1.7,Paris,true\n"]))
     for spec, message in (
-        ("new.csv'", "`city` has the categories that the model was trained on: 'Bern', 'Oslo', 'Rome'"),
+        (
+            "new.csv'",
+            "`city` has the categories that the model was trained on: 'Bern', 'Oslo', 'Rome'",
+        ),
         ("new.csv'", "Received 'Paris' too. Leave these rows out, or train on data that has them."),
-        ("people.csv', columns=('height', 'age')", "in their order: age, height, city, member. Receiv"),
-        ("people.csv', columns=('height', 'age')", "Choose them with `columns=('age', 'height', 'ci"),
+        (
+            "people.csv', columns=('height', 'age')",
+            "in their order: age, height, city, member. Receiv",
+        ),
+        (
+            "people.csv', columns=('height', 'age')",
+            "Choose them with `columns=('age', 'height', 'ci",
+        ),
     ):
         with pytest.raises(ValueError) as caught:  # noqa: PT011 - the text is compared
             build(f"table(path='{spec})").adopt(known)
         assert message in str(caught.value)
     kinds = "{'age': 'category', 'height': None, 'city': None, 'member': None}"
-    with pytest.raises(ValueError, match=r"`age` is of the kind 'integer' in what .* Say which, as"):
+    with pytest.raises(
+        ValueError, match=r"`age` is of the kind 'integer' in what .* Say which, as"
+    ):
         build(f"table(path='people.csv', columns={kinds})").adopt(known)
     with pytest.raises(ValueError, match="has them as they came, and the model takes rows of a ta"):
         build("synthetic(kind='moons')").adopt(known)
@@ -330,7 +353,14 @@ def test_a_release_names_the_columns_and_the_codes_of_their_categories(place):
               transform=transform)  # fmt: skip
     described = manifest.describe(vae, manifest.Provenance(), [])
     assert described["model"]["columns"] == transform.columns
-    content = {"name": "people", "version": 1, **described, "formats": {}, "variants": {}, "files": {}}
+    content = {
+        "name": "people",
+        "version": 1,
+        **described,
+        "formats": {},
+        "variants": {},
+        "files": {},
+    }
     card = model_card.text(content)
     assert "| 2 | city | category | 0 Bern, 1 Oslo, 2 Rome |" in card
     mean = f"{transform.columns[0]['mean']:.6g}"

@@ -123,8 +123,8 @@ def test_the_command_that_is_named_can_be_read(place, capsys):
         ([], "The following arguments are required: --dataset"),
         (
             ["--dataset", "digits", "--max-bad", "3"],
-            "Unrecognized arguments: --max-bad 3. `max_bad` is an option of images: write it into the "
-            "spec, as in `images(max_bad=...)`. See ",
+            "Unrecognized arguments: --max-bad 3. `max_bad` is an option of images: write it into "
+            "the spec, as in `images(max_bad=...)`. See ",
         ),
         (["--dataset", "digits", "--sice", "3"], "Unrecognized arguments: --sice 3. See "),
     ],

@@ -1,14 +1,17 @@
 """Reading arrays from .npy, .npz and HDF5 files, mapped from disk where the file allows it."""
 
 import zipfile
-import zlib
 
 import numpy as np
 
-from tfvae.datasets import files, memory, values
+from tfvae.datasets import files, memory
 
 _HDF5 = (".h5", ".hdf5")
 _HEAD = 30  # bytes of the head of a file in an archive, before its name and its extra field
+
+
+class _RefusedError(Exception):
+    """What a file holds, though it is whole, is not what was asked for."""
 
 
 def read(path, key, map_file=None):
@@ -24,37 +27,28 @@ def read(path, key, map_file=None):
         ValueError: If the file is damaged, is of another kind, lacks the array, or holds one that
             can't be mapped and doesn't fit into memory.
     """
-    if path.suffix in _HDF5:
-        return _read_hdf5(path, key)
-    if path.suffix not in (".npy", ".npz"):
+    if path.suffix not in (*_HDF5, ".npy", ".npz"):
         raise ValueError(
             f"`arrays` reads .npy, .npz, .h5 and .hdf5 files. Received {path}. Save the array with "
             f"`numpy.save('x.npy', x)`; images, tables and other kinds have data sets of their own."
         )
     try:
-        if path.suffix == ".npy":
-            if key is not None:
-                raise KeyError(
-                    f"A .npy file holds one array, without a name. Received key={key!r} for "
-                    f"{path}. Leave `key` out."
-                )
-            return np.load(path, mmap_mode="r")
-        # Opened here: NumPy leaves a file that is no archive open.
-        with path.open("rb") as file, np.load(file) as archive:
-            return _of_archive(archive, key, path, map_file)
-    except KeyError as error:
-        raise ValueError(error.args[0]) from error
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(files.damaged(path, error)) from error
-    except ValueError as error:
-        if path.suffix == ".npz" and not zipfile.is_zipfile(path):
-            raise ValueError(files.damaged(path, "it is no archive")) from error
-        if "allow_pickle" in str(error) or "Python objects" in str(error):
-            raise ValueError(
-                f"The data file {path} holds Python objects, perhaps examples of mixed shapes. "
-                f"Store one array of numbers: `numpy.save('x.npy', numpy.stack(examples))`."
-            ) from error
-        raise ValueError(files.damaged(path, error)) from error
+        if path.suffix in _HDF5:
+            return _read_hdf5(path, key)
+        if path.suffix == ".npz":
+            # Opened here: NumPy leaves a file that is no archive open.
+            with path.open("rb") as file, np.load(file) as archive:
+                return _of_archive(archive, key, path, map_file)
+        if key is not None:
+            raise _RefusedError(
+                f"A .npy file holds one array, without a name. Received key={key!r} for {path}. "
+                f"Leave `key` out."
+            )
+        return np.load(path, mmap_mode="r")
+    except _RefusedError as error:
+        raise ValueError(str(error)) from error
+    except Exception as error:  # whatever it is, the file can't be read
+        raise ValueError(_unreadable(path, error)) from error
 
 
 def is_mapped(array):
@@ -67,12 +61,14 @@ def _of_archive(archive, key, path, map_file):
     known = {info.filename: info for info in archive.zip.infolist()}
     info = known.get(f"{name}.npy")
     if info is None:
-        raise KeyError(f"{path} is an archive, but {name!r} in it is no array. Take another file.")
+        raise _RefusedError(
+            f"{path} is an archive, but {name!r} in it is no array. Take another file."
+        )
     large = not memory.fits(4 * info.file_size)
     if info.compress_type == zipfile.ZIP_STORED and (map_file or (map_file is None and large)):
         return _mapped(path, info)
     if not memory.fits(2 * info.file_size):
-        raise KeyError(_too_large(name, path, "compressed in an archive"))
+        raise _RefusedError(_too_large(name, path, "compressed in an archive"))
     return archive[name]
 
 
@@ -98,24 +94,30 @@ def _mapped(path, info):
 def _read_hdf5(path, key):
     import h5py
 
-    try:
-        with h5py.File(path, "r") as file:
-            found: dict = {}
-            file.visititems(lambda name, item: _collect(found, name, item, h5py.Dataset))
-            item = file[_choose(key, found, path)]
-            values.check_dtype(item, f"The array {item.name} of {path}")
-            if item.shape is None or 0 in item.shape:
-                return np.empty(item.shape or [0], item.dtype)  # nothing that could be mapped
-            if item.id.get_offset() is not None and item.dtype.isnative:
-                shape, dtype, offset = item.shape, item.dtype, item.id.get_offset()
-                return np.memmap(path, dtype, "r", offset, shape)
-            if not memory.fits(4 * item.size):
-                raise KeyError(_too_large(item.name, path, "chunked or compressed"))
-            return item[()]
-    except KeyError as error:
-        raise ValueError(error.args[0]) from error
-    except OSError as error:
-        raise ValueError(files.damaged(path, error)) from error
+    with h5py.File(path, "r") as file:
+        found: dict = {}
+        file.visititems(lambda name, item: _collect(found, name, item, h5py.Dataset))
+        item = file[_choose(key, found, path)]
+        if item.dtype.kind not in "biuf" or not item.size:  # nothing that could be mapped
+            return np.empty([0] if item.size else item.shape or [0], item.dtype)
+        if item.id.get_offset() is not None and item.dtype.isnative:
+            shape, dtype, offset = item.shape, item.dtype, item.id.get_offset()
+            return np.memmap(path, dtype, "r", offset, shape)
+        if not memory.fits(4 * item.size):
+            raise _RefusedError(_too_large(item.name, path, "chunked or compressed"))
+        return item[()]
+
+
+def _unreadable(path, error):
+    """Returns the message for a file that can't be read."""
+    if path.suffix == ".npz" and not zipfile.is_zipfile(path):
+        return files.damaged(path, "it is no archive")
+    if "allow_pickle" in str(error) or "Python objects" in str(error):
+        return (
+            f"The data file {path} holds Python objects, perhaps examples of mixed shapes. Store "
+            f"one array of numbers: `numpy.save('x.npy', numpy.stack(examples))`."
+        )
+    return files.damaged(path, error)
 
 
 def _too_large(name, path, state):
@@ -131,7 +133,7 @@ def _collect(found, name, item, kind):
 
 
 def _choose(key, found, path):
-    """Returns the key to read, or raises a `KeyError` with what there is."""
+    """Returns the key to read, or raises a `_RefusedError` with what there is."""
     listed = ", ".join(map(repr, found)) or "no array"
     if isinstance(key, str) and key in found:
         return key
@@ -139,5 +141,5 @@ def _choose(key, found, path):
         return next(iter(found))
     if key is None:
         hint = f" Write `key={next(iter(found))!r}`." if found else " Take another file."
-        raise KeyError(f"{path} holds {listed}, and `key` names the one to learn.{hint}")
-    raise KeyError(f"`key` names an array of {path}, which holds {listed}. Received {key!r}.")
+        raise _RefusedError(f"{path} holds {listed}, and `key` names the one to learn.{hint}")
+    raise _RefusedError(f"`key` names an array of {path}, which holds {listed}. Received {key!r}.")

@@ -1,5 +1,6 @@
 """Files of data: finding them, and saying what is wrong where they can't be read."""
 
+import difflib
 import glob
 import itertools
 import os
@@ -8,6 +9,7 @@ import re
 
 # What TensorFlow puts around its messages.
 _NODES = re.compile(r"\{\{.*?\}\} ?|Name: <unknown>, |\[Op:.*")
+_MOST_COMPARED = 1000  # names that are compared with one that isn't there
 
 
 def existing(path, option="path", *, folder=False):
@@ -111,8 +113,9 @@ def _refuse(place, option):
 
 
 def _beside(path):
-    """Returns a hint at what is there instead."""
+    """Returns a hint at what is there instead, the likest name first."""
     if not path.parent.is_dir():
         return ""
     names = sorted(p.name for p in path.parent.iterdir() if not p.name.startswith("."))
-    return f"; beside it: {', '.join(names[:5])}" if names else ""
+    nearest = difflib.get_close_matches(path.name, names[:_MOST_COMPARED], n=5, cutoff=0.0)
+    return f"; beside it: {', '.join(nearest)}" if nearest else ""

@@ -6,8 +6,8 @@ import pathlib
 import numpy as np
 
 from tfvae.datasets.idx_files import DataFileError, read_idx
-from tfvae.datasets.splits import Shares, size_of
 from tfvae.datasets.parts import Part
+from tfvae.datasets.splits import Shares, size_of
 from tfvae.datasets.stored import StoredDataset
 
 _FOLDER = pathlib.Path(__file__).parent / "data" / "mnist"

@@ -101,10 +101,10 @@ class Table:
 
         texts = pa.concat_arrays([pc.cast(array, pa.string()).combine_chunks() for array in arrays])
         texts = pc.if_else(pa.array(missing), pa.scalar(None, pa.string()), texts)  # NaN is a text
-        are_numbers = all(pa.types.is_integer(a.type) or pa.types.is_floating(a.type) for a in arrays)
-        known = sorted(
-            pc.unique(texts.drop_null()).to_pylist(), key=float if are_numbers else None
+        are_numbers = all(
+            pa.types.is_integer(a.type) or pa.types.is_floating(a.type) for a in arrays
         )
+        known = sorted(pc.unique(texts.drop_null()).to_pylist(), key=float if are_numbers else None)
         if len(known) > _MOST_CATEGORIES:
             raise ValueError(
                 f"{self._called(name)} has {len(known)} different values, and a category has "

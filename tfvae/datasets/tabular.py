@@ -39,21 +39,18 @@ class TabularDataset(StoredDataset):
 
     def adopt(self, transform):
         """Standardises the rows as those that a model was trained on, by its transform."""
-        if transform is None or self.transform is None or transform == self.transform:
+        own = self.transform
+        if transform is None or own is None or transform == own:
             super().adopt(transform)
             return
-        self._parts = {
-            split: dataclasses.replace(part, examples=self._adopted(part.examples, transform))
-            for split, part in self._parts.items()
-        }
+        for split, part in self._parts.items():
+            rows = transform.translate(own.decode(part.examples, whole=True), own)
+            x = np.array(transform.encode(rows))
+            self._parts[split] = dataclasses.replace(part, examples=x)
         self.transform, self.event_shape = transform, transform.event_shape
         said = "The rows were standardised as those that the model was trained on."
         self.notes = (*self.notes, said)
         self.__dict__.pop("_digest", None)
-
-    def _adopted(self, x, transform):
-        rows = self.transform.decode(x, whole=True)
-        return np.array(transform.encode(transform.translate(rows, self.transform)))
 
 
 def _notes(transform, table, name):

@@ -6,8 +6,8 @@ import numpy as np
 
 from tfvae.datasets import features, prepared, prepared_tables, values
 from tfvae.datasets.gathering import gather, stamp
-from tfvae.datasets.pictures import check_channels, check_size
 from tfvae.datasets.parts import Part
+from tfvae.datasets.pictures import check_channels, check_size
 from tfvae.datasets.stored import check_options
 from tfvae.datasets.tabular import TabularDataset
 

@@ -41,8 +41,8 @@ def _columns(manifest):
     return "\n".join(
         [
             "## Columns\n",
-            "Encoders take rows of these columns as they came, and decoders return them. A category "
-            "stands as its code.\n",
+            "Encoders take rows of these columns as they came, and decoders return them. A "
+            "category stands as its code.\n",
             "| place | column | kind | values |\n|---|---|---|---|",
             *rows,
         ]
