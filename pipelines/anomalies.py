@@ -67,6 +67,7 @@ def _other(spec, vae, split):
     with usage():
         other = components.build(Dataset, spec)
         other.num_examples(split)
+        other.adopt(vae.transform)  # before shapes: categories may be others
         if tuple(other.event_shape) != tuple(vae.event_shape):
             raise UsageError(
                 f"`--anomalies` are examples of the shape {tuple(vae.event_shape)}, as those that "

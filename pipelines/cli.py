@@ -55,7 +55,22 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         """Raises the message as a `UsageError`."""
-        raise UsageError(f"{message[:1].upper()}{message[1:]}. See `{self.prog} --help`.")
+        said = f"{message[:1].upper()}{message[1:]}.{_of_parts(message)}"
+        raise UsageError(f"{said} See `{self.prog} --help`.")
+
+
+def _of_parts(message):
+    """Returns a hint where an unknown argument is an option of a part, which stands in its spec."""
+    words = message.split() if message.startswith("unrecognized arguments") else []
+    for option in (word[2:].replace("-", "_") for word in words if word.startswith("--")):
+        members = (m for family in components.FAMILIES for m in components.members(family).values())
+        having = [member.name for member in members if option in member.options]
+        if having:
+            return (
+                f" `{option}` is an option of {', '.join(having)}: write it into the spec, as in "
+                f"`{having[0]}({option}=...)`."
+            )
+    return ""
 
 
 def spec_of(family):

@@ -37,7 +37,7 @@ def main(argv):
     dataset = _dataset(given.dataset)
     with usage():
         num = dataset.num_examples(given.split)
-    rows = Rows(dataset, given.split)
+    rows = Rows(dataset, given.split, _columns(path, dataset))
     rows.take(_check_shape(rows, program, endpoint, path))
     request = {
         "part": str(path.resolve()),
@@ -72,11 +72,13 @@ class Rows:
     Args:
         dataset: A `Dataset`.
         split: Name of a split.
+        columns: The `Columns` of the table that the encoder was trained on, where rows are of one.
     """
 
-    def __init__(self, dataset, split):
+    def __init__(self, dataset, split, columns=None):
         self._dataset = dataset
         self._split = split
+        self._columns = columns
         self.labels = dataset.labels(split)
         transform = dataset.transform
         self.shape = dataset.event_shape if transform is None else transform.row_shape
@@ -109,7 +111,10 @@ class Rows:
         transform = self._dataset.transform
         batches = self._dataset.split(self._split, CHUNK).skip(start // CHUNK)
         for x in batches:
-            yield (x if transform is None else transform.decode(x, whole=True)).numpy()
+            if transform is None:
+                yield x.numpy()
+            else:
+                yield self._columns.translate(transform.decode(x, whole=True), transform)
 
 
 def _in_parts(path, format_name, rows, request, output, num, given):
@@ -141,6 +146,31 @@ def _dataset(spec):
 
     with usage():
         return components.build(Dataset, spec)
+
+
+def _columns(path, dataset):
+    """Returns the columns of the table that an encoder was trained on, for rows of a table.
+
+    Raises:
+        UsageError: If those of the data set are others.
+    """
+    import numpy as np
+
+    from tfvae import transforms
+
+    if dataset.transform is None:
+        return None
+    known = exports.columns_of(path)
+    if known is None:
+        print(
+            f"No manifest of a release says what {path} takes: columns and the codes of categories "
+            f"are taken to be those of `{dataset.spec}`."
+        )
+        return dataset.transform
+    columns = transforms.Columns(known)
+    with usage():
+        columns.translate(np.zeros([0, len(known)]), dataset.transform)
+    return columns
 
 
 def _check_shape(rows, program, endpoint, path):

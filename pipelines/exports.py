@@ -1,5 +1,6 @@
 """Published exports: how programs find and open them, without TensorFlow where it can be done."""
 
+import contextlib
 import pathlib
 
 from pipelines import cli
@@ -106,6 +107,26 @@ def open_part(path, format_name, endpoints, *, quiet=True):
         f"This program calls the signature {' or '.join(f'`{e}`' for e in endpoints)}. {path} has "
         f"{', '.join(program.signatures) or 'none'}. Give the other part."
     )
+
+
+def columns_of(path):
+    """Returns the columns of the table that an exported part was trained on, or None.
+
+    Args:
+        path: Path of the part, as `find` returns it.
+
+    Returns:
+        List of dicts as `tfvae.transforms.Columns` takes them, from the manifest of the release;
+        None where there is no manifest, or it tells of no table.
+    """
+    from tfvae.exporters import manifest
+
+    for place in (path, *path.parents):
+        if place.name.isdecimal():
+            about = place.parent.parent / manifest.FOLDER / place.name / manifest.FILE
+            with contextlib.suppress(OSError, ValueError):
+                return manifest.read(about)["model"].get("columns")
+    return None
 
 
 def _format_of_file(path, part, format_name, version):

@@ -1,12 +1,14 @@
 """Every source, from its files to codes of an exported encoder, and raw rows of a decoder."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
 import samples
 
 import tfvae
-from pipelines import encode, train
+from pipelines import cli, encode, train
 from tfvae import components
 from tfvae.datasets import table_files
 from tfvae.datasets.base import Dataset
@@ -131,6 +133,38 @@ def test_the_program_encodes_a_table_row_by_row_as_it_came(groups, tmp_path):
     distances = np.abs(found[:, None] - of_file[None]).max(axis=-1)
     assert distances.min(axis=0).max() < 1e-3
     assert np.std(of_file, axis=0).min() > 1e-2  # so that this says something
+
+
+def test_the_program_encodes_another_table_by_the_codes_of_the_release(groups, tmp_path, capsys):
+    dataset, vae, path = groups["table"]
+    encoder = tmp_path / "people" / "litert" / "3" / "encoder.tflite"
+    encoder.parent.mkdir(parents=True)
+    encoder.write_bytes(path.read_bytes())
+    lines = (PLACE / "people.csv").read_text().splitlines()
+    other, output = tmp_path / "other.csv", tmp_path / "codes.npz"
+    other.write_text("\n".join(line for line in lines if "Oslo" not in line))  # Rome has its code
+    spec = f"table(path='{other}')"
+    arguments = ["--dataset", spec, "--split", "train", "--output", str(output), "--overwrite"]
+    encode.main([str(encoder), *arguments])
+    assert "columns and the codes of categories are taken to be those of" in capsys.readouterr().out
+    wrong = np.load(output)["mean"]
+    release = tmp_path / "people" / "releases" / "3"
+    release.mkdir(parents=True)
+    told = {"version": 3, "model": {"columns": dataset.transform.columns}}
+    (release / "manifest.json").write_text(json.dumps(told))
+    encode.main([str(encoder), *arguments])
+    assert "are taken to be" not in capsys.readouterr().out
+    found = components.build(Dataset, spec)
+    found.adopt(dataset.transform)
+    (x,) = found.split("train", 500)
+    # float32 on both sides; the rows are standardised anew.
+    np.testing.assert_allclose(
+        np.load(output)["mean"], vae.posterior(x).mean(), rtol=1e-3, atol=1e-4
+    )
+    assert np.abs(np.load(output)["mean"] - wrong).max() > 1e-2
+    other.write_text("\n".join([*lines, "30,1.7,Paris,true"]))
+    with pytest.raises(cli.UsageError, match="Received 'Paris' too"):
+        encode.main([str(encoder), *arguments])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ import pytest
 import samples
 from sources import build, everything, refused, rows
 
+from tfvae.datasets import array_files
 from tfvae.datasets.idx_files import DataFileError
+from tfvae.datasets.mapped import Mapped
 
 # Arrays.
 
@@ -19,6 +21,7 @@ def test_each_kind_of_file_gives_the_same_examples(place):
     x = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
     np.save("x.npy", x)
     np.savez("one.npz", x=x)
+    np.savez("columns.npz", x=np.asfortranarray(x))
     np.savez_compressed("two.npz", x=x, y=np.arange(30))
     with h5py.File("x.h5", "w") as file:
         file["a/x"] = x
@@ -27,6 +30,8 @@ def test_each_kind_of_file_gives_the_same_examples(place):
         "arrays(path='x.npy')",
         "arrays(path='x.npy', map_file=True)",
         "arrays(path='one.npz')",
+        "arrays(path='one.npz', map_file=True)",
+        "arrays(path='columns.npz', map_file=True)",
         "arrays(path='two.npz', key='x', labels='y')",
         "arrays(path='x.h5', key='a/x')",
         "arrays(path='x.h5', key='a/x', map_file=True)",
@@ -35,6 +40,22 @@ def test_each_kind_of_file_gives_the_same_examples(place):
     for spec in specs:
         assert rows(everything(build(spec))) == rows(x), spec
     assert len({build(spec).fingerprint() for spec in specs}) == 1
+
+
+def test_a_large_array_of_an_archive_is_mapped(place, monkeypatch):
+    np.savez("x.npz", x=samples.pictures(), y=np.arange(60))
+    spec = "arrays(path='x.npz', key='x', labels='y')"
+    expected = build(spec)
+    monkeypatch.setattr(array_files.memory, "total", lambda: 4000)  # for 1800 bytes
+    dataset = build(spec)
+    assert isinstance(dataset._parts["train"].examples, Mapped)
+    assert dataset.fingerprint() == expected.fingerprint()
+    np.testing.assert_array_equal(dataset.labels("test"), expected.labels("test"))
+    np.savez_compressed("x.npz", x=samples.pictures(), y=np.arange(60))
+    message = refused(spec)
+    assert (
+        "The array x of x.npz is compressed in an archive, and too large for the memory." in message
+    )
 
 
 def test_a_mapped_array_is_shuffled_as_one_in_memory(place):
@@ -136,8 +157,9 @@ def test_elements_that_never_vary_are_named(place):
     x = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
     x[:, 1] = 7
     np.save("x.npy", x)
-    (note,) = build("arrays(path='x.npy')").notes
-    assert note.startswith("The array x.npy: 1 of 3 elements never vary (1): leave them out")
+    for options in ("", ", map_file=True"):
+        (note,) = build(f"arrays(path='x.npy'{options})").notes
+        assert note.startswith("The array x.npy: 1 of 3 elements never vary (1): leave them out")
 
 
 BAD = np.zeros([20, 3], np.float32)
@@ -188,7 +210,10 @@ def test_arrays_that_nothing_can_be_learnt_from_are_refused(array, message, plac
         ("arrays(path='x.npz', key='x', labels='x')", "`labels` names an array of ints"),
         ("arrays(path='x.npy', key='x')", "A .npy file holds one array, without a name."),
         ("arrays(path='x.csv')", "`arrays` reads .npy, .npz, .h5 and .hdf5 files. Received x.csv"),
-        ("arrays(path='x.npz', key='x', map_file=True)", "`map_file=True` needs an array that"),
+        ("arrays(path='packed.npz', map_file=True)", "`map_file=True` needs an array that"),
+        ("arrays(path='x.npy', map_file='yes')", "`map_file` is True, False or None. Received 'y"),
+        ("arrays(path='x.npz', key=['x'])", "which holds 'x', 'y'. Received ['x']."),
+        ("arrays(path='objects.npz', map_file=True)", "holds Python objects, perhaps examples of"),
         ("arrays(path='x.npy', scale=0)", "`scale` is what values are divided by"),
         ("arrays(path='x.npy', binarize='dynamic')", "values from 0 to 19. Divide them first, as"),
         ("arrays(path='x.npy', binarize='maybe')", "`binarize` is one of 'none', 'threshold'"),
@@ -197,8 +222,10 @@ def test_arrays_that_nothing_can_be_learnt_from_are_refused(array, message, plac
         ("arrays(path='cut.npz')", "The data file cut.npz is damaged: "),
         ("arrays(path='cut.npy')", "The data file cut.npy is damaged: "),
         ("arrays(path='cut.h5')", "The data file cut.h5 is damaged: "),
+        ("arrays(path='tree.h5', key='a')", "The data file tree.h5 is damaged: Object visitation"),
+        ("arrays(path='head.npy')", "The data file head.npy is damaged: "),
         ("arrays(path='x.h5', key='y')", "which holds 'a', 'b', 'none', 'texts'. Received 'y'."),
-        ("arrays(path='x.h5', key='texts')", "The array /texts of x.h5 holds Python objects"),
+        ("arrays(path='x.h5', key='texts')", "The array 'texts' of x.h5 holds Python objects"),
         ("arrays(path='x.h5', key='none')", "The array 'none' of x.h5 holds no example."),
         ("arrays(path=3)", "`path` is the path of a file, as text. Received 3."),
     ],
@@ -206,6 +233,8 @@ def test_arrays_that_nothing_can_be_learnt_from_are_refused(array, message, plac
 def test_bad_files_and_keys_are_refused(spec, message, place):
     np.save("x.npy", BAD)
     np.savez("x.npz", x=BAD, y=np.arange(20))
+    np.savez_compressed("packed.npz", x=BAD)
+    np.savez("objects.npz", x=np.array([BAD, None], object))
     (place / "x.csv").touch()
     (place / "no.npz").write_bytes(b"no archive")
     with zipfile.ZipFile("text.npz", "w") as archive:
@@ -213,6 +242,10 @@ def test_bad_files_and_keys_are_refused(spec, message, place):
     with h5py.File("x.h5", "w") as file:
         file["a"], file["b"] = BAD, BAD
         file["texts"], file["none"] = ["a", "b"], BAD[:0]
+    data = (place / "x.h5").read_bytes()
+    (place / "tree.h5").write_bytes(data.replace(b"SNOD", b"NODS"))
+    data = (place / "x.npy").read_bytes()
+    (place / "head.npy").write_bytes(data.replace(b"}", b"{"))  # no end of what it opens
     for name in ("x.npy", "x.npz", "x.h5"):
         data = (place / name).read_bytes()
         (place / name.replace("x.", "cut.")).write_bytes(data[: len(data) // 2])
@@ -234,6 +267,19 @@ def test_a_file_without_permission_is_named(place, monkeypatch):
     )
     message = refused("arrays(path='x.npy')", PermissionError)
     assert "x.npy, which this user may not read. Change its permissions with `chmod u+r " in message
+
+
+def test_a_closed_folder_is_named_where_a_pattern_leads_into_it(place, monkeypatch):
+    (place / "closed").mkdir()
+    access = os.access  # root may everything, so the answer is made up
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: path.name != "closed" and access(path, mode)
+    )
+    message = refused("tfrecord(pattern='closed/x-*', features={'x': 'uint8[1]'})", PermissionError)
+    assert message.startswith("`pattern` leads to ")
+    assert (
+        "closed, which this user may not read. Change its permissions with `chmod u+rx " in message
+    )
 
 
 # IDX.
@@ -275,7 +321,7 @@ def test_whole_numbers_of_32_bits_are_read_and_said_to_be_cast(place):
     assert "Labels are whole numbers" in refused("idx(path='.')")
 
 
-def test_idx_folders_that_can_t_be_read_are_refused(place):
+def test_idx_folders_that_can_t_be_read_are_refused(place, monkeypatch):
     assert "holds nothing" in refused("idx(path='.')")
     _write_idx(place, "train-labels-idx1-ubyte", np.zeros(4, np.uint8))
     assert "holds labels only. Rename the file of images so" in refused("idx(path='.')")
@@ -284,5 +330,9 @@ def test_idx_folders_that_can_t_be_read_are_refused(place):
     (place / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"no")[:-4])
     assert "holds one file of each kind" in refused("idx(path='.')")
     (place / "train-images-idx3-ubyte").unlink()
+    with monkeypatch.context() as patch:
+        access = os.access  # root may everything, so the answer is made up
+        patch.setattr(os, "access", lambda path, mode: path.suffix != ".gz" and access(path, mode))
+        assert "ubyte.gz, which this user may not read" in refused("idx(path='.')", PermissionError)
     assert "train-images-idx3-ubyte.gz is damaged" in refused("idx(path='.')", DataFileError)
     assert "`emnist-train-images-idx3-ubyte`" in refused("idx(path='.', prefix='emnist-')")

@@ -83,7 +83,7 @@ def test_16_bits_are_rounded_not_clipped(place):
     grey = np.array([[0, 257], [257 * 128 + 100, 65535]], np.uint16)
     picture, done = decode(grey, channels=1)
     assert picture[..., 0].tolist() == [[0, 1], [128, 255]]
-    assert done == {"16 bits a channel were rounded to 8"}
+    assert done == {"16 bits a channel were rounded to 8 (`arrays` keeps them all)"}
 
 
 def test_16_bits_of_a_colour_are_said_to_be_cut_off(place):
@@ -91,7 +91,7 @@ def test_16_bits_of_a_colour_are_said_to_be_cut_off(place):
     write_png(place / "x.png", levels)
     picture, done = pictures.decode(place / "x.png", (2, 1), 3)
     np.testing.assert_array_equal(picture, levels >> 8)
-    assert done == {"16 bits a channel were cut off to 8"}
+    assert done == {"16 bits a channel were cut off to 8 (`arrays` keeps them all)"}
 
 
 def write_png(path, levels):
@@ -112,7 +112,8 @@ def test_cmyk_is_converted_and_said(place):
     Image.fromarray(RGB).resize((32, 32)).convert("CMYK").save("x.jpg")
     picture, done = pictures.decode(pathlib.Path("x.jpg"), (32, 32), 3)
     assert picture.shape == (32, 32, 3)
-    assert done == {"CMYK was converted to RGB without its colour profile"}
+    (said,) = done
+    assert said == "CMYK was made RGB without its colour profile (convert them first to heed it)"
 
 
 def test_the_first_frame_of_an_animation_is_taken(place):
@@ -147,6 +148,8 @@ def test_one_corrupt_file_is_named_and_left_out(photos):
     assert sum(dataset.num_examples(s) for s in dataset.splits) == 23
     notes = "\n".join(dataset.notes)
     assert "photos: 24 pictures became 16 x 16." in notes
+    assert "photos: 23 pictures: made smaller, the first of them photos/a/00.png." in notes
+    assert "photos: uint8 values were divided by 255." in notes
     assert "1 unreadable, left out: photos/b/13.jpg (" in notes
     assert "files of other kinds were passed over: 1 of .txt" in notes
     message = refused("images(path='photos', size=16, max_bad=0)")
@@ -159,6 +162,7 @@ def test_class_folders_are_labels(photos):
     dataset = build("images(path='photos', size=4)")
     labels = np.concatenate([dataset.labels(s) for s in dataset.splits])
     assert np.bincount(labels).tolist() == [8, 7, 8]
+    assert "photos: labels are of the folders: 0 'a', 1 'b', 2 'c'." in dataset.notes
     assert build("images(path='photos/a', size=4, max_bad=0)").labels("train") is None
 
 
@@ -169,6 +173,24 @@ def test_folders_named_as_splits_are_the_splits(place):
     assert [dataset.num_examples(s) for s in dataset.splits] == [12, 4, 5]
     assert set(dataset.labels("test")) <= {0, 1, 2}
     assert "Leave `test` out" in refused("images(path='photos', size=4, test=2)")
+    message = refused("images(path='photos', size=4, validation=0.2)")
+    assert "has a validation split, which stays as it is. Received validation=0.2." in message
+
+
+@pytest.mark.parametrize("other", ["more/x.png", "x.png"])
+def test_a_folder_of_a_test_split_never_falls_in_with_others(other, place):
+    samples.write_photos(place / "photos" / "train", 12, corrupt=False)
+    samples.write_photos(place / "photos" / "test", 4, corrupt=False)
+    (place / "photos" / "more").mkdir()
+    Image.fromarray(RGB).save(place / "photos" / other)
+    message = refused("images(path='photos', size=4)")
+    assert message.startswith("Folders named as splits are taken as such where one is `train` and")
+    assert (
+        f"photos has 1 in {'more' if '/' in other else 'no folder'}, 4 in test, 12 in train."
+        in (message)
+    )
+    (place / "photos" / "test").rename(place / "photos" / "trams")  # a class beside one of trains
+    assert build("images(path='photos', size=4)").splits == ("train", "validation", "test")
 
 
 @pytest.mark.parametrize("binarize", ["none", "static", "dynamic"])

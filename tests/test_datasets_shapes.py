@@ -138,6 +138,7 @@ def test_the_fingerprint_is_that_of_what_is_drawn(monkeypatch):
         ("scales=65", "`scales` is a number of values from 1 to 64. Received 65."),
         ("positions=0", "`positions` is a number of values from 1 to 64. Received 0."),
         ("shapes=('star',)", "`shapes` are different ones of 'square', 'ellipse'"),
+        ("shapes=3", "Received 3."),
         ("shapes=('square', 'square')", "`shapes` are different ones of 'square', 'ellipse'"),
         ("shapes=('disc',)", "A disc looks the same after any rotation."),
         ("positions=64, rotations=64, scales=64", "combine to at most 10,000,000 pictures"),

@@ -51,6 +51,9 @@ def test_a_test_split_of_the_source_is_left_alone():
     assert "test" not in _divide(100, has_test=True)
     with pytest.raises(ValueError, match=r"stays as it is.*Leave `test` out"):
         _divide(100, test=0.2, has_test=True)
+    assert "validation" not in _divide(100, has_validation=True)
+    with pytest.raises(ValueError, match=r"stays as it is.*Leave `validation` out"):
+        _divide(100, 0.2, has_validation=True)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -1, True, "a", 1.5, None])

@@ -85,6 +85,7 @@ def test_a_density_without_a_closed_form_is_refused():
     ("options", "message"),
     [
         ("kind='sun'", "`kind` is one of 'linear_gaussian', 'mixture', 'moons', 'shapes'"),
+        ("kind=['moons']", r"Received \['moons'\]"),
         ("num=0", "`num` is a positive int. Received 0."),
         ("noise=0", "`noise` is a positive number. Received 0."),
     ],

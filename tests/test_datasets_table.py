@@ -203,6 +203,25 @@ def test_bad_rows_are_named(line, text, message, place):
         ("table(path='t;.csv')", "one column, 'a;b', with ';' in its name. Write the file so, or"),
         ("table(path='old.csv')", "`a` of old.csv holds text that is no UTF-8. Convert it"),
         ("table(path='tiny.parquet')", "which float32 can't divide by. Multiply the column."),
+        ("table(path='t.csv', columns=[['a']])", "a tuple of names, or a dict of names to one of"),
+        ("table(path='t.csv', label='z')", "`label` names columns of t.csv, each there once: a, b"),
+        (
+            "table(path='t.csv', label=['c'])",
+            "`label` is the name of a column, or None. Received [",
+        ),
+        (
+            "table(path='rows.csv', label='c')",
+            "in row 5 of rows.csv. Fill in or delete these rows. O",
+        ),
+        ("table(path='rows.csv', label='c')", "rows. Or leave `label` out."),
+        (
+            "table(path='t.csv', condition=3)",
+            "`condition` is the name of a column, or a tuple of na",
+        ),
+        (
+            "table(path='t.csv', condition='z')",
+            "`condition` names columns of t.csv, each there once:",
+        ),
         ("table(path='t.csv', columns=())", "`columns` is None for all, a tuple of names"),
         ("table(path='t.csv', columns={'a': 'text'})", "'number', 'integer', 'category'. Received"),
         (
@@ -257,6 +276,16 @@ def test_numbers_as_names_of_columns_are_pointed_out(place):
 def test_a_pattern_that_matches_nothing_is_named(place):
     message = refused("table(path='*.parquet')", FileNotFoundError)
     assert message.startswith("`path` matches no file: '*.parquet' from ")
+
+
+def test_labels_that_are_numbers_are_in_the_order_of_numbers(place):
+    (place / "digits.csv").write_text("x,y\n" + "".join(f"{i},{i % 12}\n" for i in range(48)))
+    dataset = build("table(path='digits.csv', label='y')")
+    assert "`y`: 0 '0', 1 '1', 2 '2', 3 '3'" in dataset.notes[0]
+    for split in dataset.splits:
+        x = np.concatenate(list(dataset.split(split, 50)))
+        rows = np.rint(dataset.transform.decode(x).numpy()[:, 0])
+        np.testing.assert_array_equal(dataset.labels(split), rows % 12)
 
 
 AGE = {"name": "age", "kind": "integer", "mean": 40.0, "stddev": 10.0}

@@ -1,6 +1,10 @@
 """Sets of TensorFlow Datasets: prepared ones are read, missing ones are said to be in seconds."""
 
 import contextlib
+import functools
+import http.server
+import os
+import shutil
 import socket
 import threading
 import time
@@ -8,7 +12,7 @@ import time
 import numpy as np
 import pytest
 import samples
-from sources import build, refused
+from sources import build, everything, refused, rows
 
 from tfvae.datasets import downloads, prepared
 
@@ -37,7 +41,10 @@ def test_a_prepared_set_is_read_with_its_splits(which, place):
     expected = samples.pictures(80)[60:, ..., None].astype(np.float32) / np.float32(255)
     np.testing.assert_array_equal(np.concatenate(list(dataset.split("test", 7))), expected)
     np.testing.assert_array_equal(dataset.labels("test"), np.arange(60, 80) % 3)
-    assert dataset.notes == ("The set tiny/1.0.0: uint8 values were divided by 255.",)
+    assert dataset.notes == (
+        "The set tiny/1.0.0: uint8 values were divided by 255.",
+        "The set tiny/1.0.0: features that were not read: v.",
+    )
 
 
 def test_another_feature_and_another_size_can_be_chosen(place):
@@ -63,6 +70,7 @@ def test_a_cache_gives_the_same(place, tmp_path):
         ("label='v'", "`label` names a feature of one int of tiny/1.0.0"),
         ("test=5", "has a test split, which stays as it is"),
         ("size=0", "`size` is a side in pixels"),
+        ("download='no'", "`download` is True or False. Received 'no'."),
     ],
 )
 def test_features_that_are_not_there_are_refused(options, message, place):
@@ -77,6 +85,29 @@ def test_a_set_that_is_not_prepared_is_said_to_be_at_once(place):
         f"The set 'cifar10' is not prepared in {place}; it holds rows, tiny. Download it with "
         f"`download=True`. Or prepare it on another machine, `python -c "
     )
+
+
+def test_a_closed_folder_of_sets_is_named(place, monkeypatch):
+    access = os.access  # root may everything, so the answer is made up
+    monkeypatch.setattr(os, "access", lambda path, mode: path.name != place and access(path, mode))
+    message = refused(f"tfds(name='tiny', data_dir='{place}')", PermissionError)
+    assert message.startswith("`data_dir` leads to ")
+    assert "which this user may not read. Change its permissions with `chmod u+rx " in message
+
+
+@pytest.mark.parametrize(("name", "options"), [("tiny", ""), ("rows", ", missing='mask'")])
+def test_a_damaged_set_is_named(name, options, home, tmp_path):
+    shutil.copytree(home / name, tmp_path / name)
+    (file,) = (tmp_path / name).glob("1.0.0/*train*")
+    data = file.read_bytes()
+    file.write_bytes(data[: len(data) // 2])
+    spec = f"tfds(name='{name}', data_dir='{tmp_path}'{options})"
+    message = refused(spec)
+    assert message.startswith(f"The data file {tmp_path / name}/1.0.0 is damaged: ")
+    assert message.endswith("Fetch it again.")
+    assert "\n" not in message
+    (tmp_path / name / "1.0.0" / "dataset_info.json").write_text("{")
+    assert refused(spec).startswith(f"The data file {tmp_path / name}/1.0.0 is damaged: ")
 
 
 @pytest.mark.parametrize("name", ["''", "3", "'..'", "'../x'", "'/nowhere'", "'a//b'"])
@@ -258,6 +289,35 @@ def test_a_builder_of_your_own_is_prepared(tmp_path, impatient, monkeypatch):
     assert sum(dataset.num_examples(s) for s in dataset.splits) == 30
     again = build(f"tfds(name='counted', data_dir='{tmp_path}')")  # now without its code
     assert again.fingerprint() == dataset.fingerprint()
+
+
+class Silent(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+def test_a_set_is_downloaded_and_prepared(tmp_path, monkeypatch):
+    x = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    serve = functools.partial(Silent, directory=tmp_path)
+    (tmp_path / "near_sets").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        url = f"http://127.0.0.1:{server.server_address[1]}/x.npy"
+        text = samples.BUILDER.replace("Counted", "Near").replace(
+            "self._generate_examples()", f"self._generate_examples(manager.download('{url}'))"
+        )
+        text = text.replace("_examples(self):", "_examples(self, path):")
+        text = text.replace("range(30)", "range(len(np.load(path)))")
+        text = text.replace("np.arange(4, dtype=np.float32) * i + i", "np.load(path)[i]")
+        (tmp_path / "near_sets" / "__init__.py").write_text(text)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        spec = f"tfds(name='near', data_dir='{tmp_path}', module='near_sets'"
+        dataset = build(f"{spec}, download=True)")
+        server.shutdown()
+    assert rows(everything(dataset)) == rows(x)
+    assert build(f"{spec})").fingerprint() == dataset.fingerprint()  # from the disk, from now on
 
 
 def test_a_missing_package_is_named_with_how_to_install_it(monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 import samples
 from PIL import Image
 
-from pipelines import cli, commands, inspect
+from pipelines import cli, commands, inspect, inspection
 from tfvae import components
 from tfvae.datasets.base import Dataset
 
@@ -64,6 +64,17 @@ def test_binary_images_fit_a_bernoulli(place, capsys):
     assert "labels 0: " in text
 
 
+def test_fewer_examples_speak_for_the_values_where_they_are_large(place, capsys, monkeypatch):
+    np.save("x.npy", samples.pictures())
+    monkeypatch.setattr(inspection, "_MOST_VALUES", 10 * 30 + 29)
+    text = said(capsys, "--dataset", "arrays(path='x.npy')")
+    assert "values of 10 examples to train on" in text
+    assert sum(int(line.split()[3]) for line in text.splitlines() if "#" in line) == 10 * 30
+    assert "Picture of 10 examples" in text
+    monkeypatch.setattr(inspection, "_MOST_VALUES", 20)
+    assert "values of 1 examples to train on" in said(capsys, "--dataset", "arrays(path='x.npy')")
+
+
 def test_copies_and_constant_elements_are_counted(place, capsys):
     x = np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32)
     x[:, 1] = 2
@@ -110,6 +121,12 @@ def test_the_command_that_is_named_can_be_read(place, capsys):
         (["--dataset", "arays"], "Did you mean `arrays`?"),
         (["--dataset", "digits(validation=2.0)"], "`validation` is a fraction of the examples"),
         ([], "The following arguments are required: --dataset"),
+        (
+            ["--dataset", "digits", "--max-bad", "3"],
+            "Unrecognized arguments: --max-bad 3. `max_bad` is an option of images: write it into "
+            "the spec, as in `images(max_bad=...)`. See ",
+        ),
+        (["--dataset", "digits", "--sice", "3"], "Unrecognized arguments: --sice 3. See "),
     ],
 )
 def test_what_can_t_be_inspected_is_refused(arguments, message, place):

@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+import samples
 import scipy.stats
 from sources import build
 from test_pipelines_encode import read as read_table
@@ -130,6 +131,24 @@ def write(path, vae, dataset, labels=(), spec=None):
     examples = anomalies.groups(vae, dataset, "test", labels, spec)
     added, table = scores.evaluate(request, examples, vae, num_samples=4, seed=5)
     return added["scores"], table
+
+
+def test_anomalies_of_another_table_are_seen_as_the_model_sees_its_own(tmp_path):
+    samples.write_table(tmp_path / "people.csv")
+    head, *lines = (tmp_path / "people.csv").read_text().splitlines()
+    older = [f"{int(age) + 100},{rest}" for age, rest in (line.split(",", 1) for line in lines)]
+    (tmp_path / "older.csv").write_text("\n".join([head, *older]))
+    dataset = build(f"table(path='{tmp_path}/people.csv')")
+    vae = tfvae.VAE(dataset.event_shape, 1, network="mlp(hidden=())", likelihood="normal",
+                    transform=dataset.transform)  # fmt: skip
+    spec = f"table(path='{tmp_path}/older.csv')"
+    _, group = anomalies.groups(vae, dataset, "test", spec=spec)
+    (x,) = group.dataset.split("test", 500)
+    age = dataset.transform.columns[0]
+    # A hundred years more; a table's own statistics would hide them.
+    assert np.mean(x[:, 0]) == pytest.approx(100 / age["stddev"], abs=1)
+    with pytest.raises(cli.UsageError, match="the model takes rows of a table"):
+        anomalies.groups(vae, dataset, "test", spec="synthetic(kind='mixture', size=7)")
 
 
 def test_the_means_of_the_scores_are_the_numbers_of_the_report(vae, moons, scored):

@@ -4,6 +4,7 @@ A data set that standardises its rows hands its transform to the model, which is
 whose exports apply it: a served encoder takes rows as they came, a served decoder returns them.
 """
 
+import numpy as np
 import tensorflow as tf
 
 KINDS = ("number", "integer", "category")
@@ -93,6 +94,41 @@ class Columns:
         """
         return self._each(stddev, _decoded_stddev)
 
+    def translate(self, rows, other):
+        """Returns rows of other columns as rows of these: a category has the code that it has here.
+
+        Codes are places in the list of the values that a table holds, so another table of the same
+        columns may number its categories otherwise.
+
+        Args:
+            rows: Floats `[num, num_columns]` in the codes of `other`.
+            other: `Columns` of the same names, from another table.
+
+        Returns:
+            rows: float32 NumPy array `[num, num_columns]`.
+
+        Raises:
+            ValueError: If the columns have other names or kinds, or a category is unknown here.
+
+        Examples:
+            >>> city = {"name": "city", "kind": "category", "categories": ["Bern", "Oslo", "Rome"]}
+            >>> fewer = Columns([{**city, "categories": ["Bern", "Rome"]}])
+            >>> Columns([city]).translate([[0.0], [1.0]], fewer).tolist()
+            [[0.0], [2.0]]
+        """
+        names, given = (tuple(c["name"] for c in each.columns) for each in (self, other))
+        if names != given:
+            raise ValueError(
+                f"Rows are of the columns that the model was trained on, in their order: "
+                f"{', '.join(names)}. Received {', '.join(given)}. Choose them with "
+                f"`columns={names!r}`."
+            )
+        rows = np.array(rows, np.float32)
+        for i, (own, theirs) in enumerate(zip(self.columns, other.columns, strict=True)):
+            if own.get("categories") != theirs.get("categories"):
+                rows[:, i] = _recoded(rows[:, i], own, theirs)
+        return rows
+
     def get_config(self):
         """Returns the arguments of the constructor, as JSON can hold them."""
         return {"columns": self.columns}
@@ -141,6 +177,29 @@ def revive(transform, event_shape):
 def record(transform):
     """Returns a transform as text and numbers for a config, None for None."""
     return None if transform is None else transform.get_config()
+
+
+def _recoded(codes, own, theirs):
+    """Returns codes of the categories of one column in those of another; NaN stays."""
+    if "categories" not in own or "categories" not in theirs:
+        raise ValueError(
+            f"The column `{own['name']}` is of the kind {own['kind']!r} in what the model was "
+            f"trained on. Received the kind {theirs['kind']!r}. Say which, as in "
+            f"`columns={{{own['name']!r}: {own['kind']!r}, ...}}`, or correct the file."
+        )
+    known = {text: code for code, text in enumerate(own["categories"])}
+    unknown = [text for text in theirs["categories"] if text not in known]
+    if unknown:
+        raise ValueError(
+            f"The column `{own['name']}` has the categories that the model was trained on: "
+            f"{', '.join(map(repr, known))}. Received {', '.join(map(repr, unknown))} too. Leave "
+            f"these rows out, or train on data that has them."
+        )
+    table = np.array([known[text] for text in theirs["categories"]], np.float32)
+    there = ~np.isnan(codes)
+    found = np.full_like(codes, np.nan)
+    found[there] = table[np.rint(codes[there]).astype(int)]
+    return found
 
 
 def _decoded(column, part, whole):

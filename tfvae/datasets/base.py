@@ -248,6 +248,26 @@ class Dataset(components.Component, abc.ABC):
         """
         del factors, start
 
+    def adopt(self, transform):
+        """Makes examples of rows as a model does that was trained on others: by its transform.
+
+        A table standardises its rows with its own statistics, which hide how they differ from the
+        rows that a model was trained on.
+
+        Args:
+            transform: The `tfvae.transforms.Columns` of a model, or None.
+
+        Raises:
+            ValueError: If it is of other columns.
+        """
+        if transform != self.transform:
+            has = "as they came" if self.transform is None else "as rows of a table"
+            raise ValueError(
+                f"Examples are of the kind that the model was trained on. `{self.spec}` has them "
+                f"{has}, and the model takes {'none' if transform is None else 'rows'} of a table. "
+                f"Give data like those that it was trained on."
+            )
+
     def _check_split(self, name):
         if name not in self.splits:
             raise ValueError(

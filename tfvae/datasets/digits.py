@@ -3,7 +3,8 @@
 import numpy as np
 
 from tfvae.datasets import extras, values
-from tfvae.datasets.stored import Part, StoredDataset, check_options
+from tfvae.datasets.parts import Part
+from tfvae.datasets.stored import StoredDataset, check_options
 
 
 class Digits(StoredDataset, name="digits"):

@@ -45,6 +45,12 @@ def choose(builder, key, label):
     return key, label
 
 
+def unread(builder, key, label):
+    """Returns the names of the features that are neither learnt nor labels."""
+    known = set(key) if isinstance(key, dict) else {key}
+    return [name for name in sorted(_flat(builder.info.features)) if name not in {*known, label}]
+
+
 def at(row, name, default=None):
     """Returns the value of a feature in a row, `default` where there is no name.
 

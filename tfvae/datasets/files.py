@@ -1,12 +1,15 @@
 """Files of data: finding them, and saying what is wrong where they can't be read."""
 
+import difflib
 import glob
+import itertools
 import os
 import pathlib
 import re
 
 # What TensorFlow puts around its messages.
 _NODES = re.compile(r"\{\{.*?\}\} ?|Name: <unknown>, |\[Op:.*")
+_MOST_COMPARED = 1000  # names that are compared with one that isn't there
 
 
 def existing(path, option="path", *, folder=False):
@@ -41,6 +44,7 @@ def matching(pattern, option="path"):
     Raises:
         ValueError: If it is no text.
         FileNotFoundError: If it matches none.
+        PermissionError: If this user may not read a match, or the folder to look in.
     """
     if not isinstance(pattern, str) or not pattern:
         raise ValueError(f"`{option}` is a path, which may hold `*`. Received {pattern!r}.")
@@ -49,6 +53,7 @@ def matching(pattern, option="path"):
     found = [pathlib.Path(name) for name in glob.glob(os.path.expanduser(pattern), recursive=True)]
     files = sorted(path for path in found if path.is_file())
     if not files:
+        check_readable(_fixed(pattern), option)  # `glob` sees nothing in a folder that is closed
         raise FileNotFoundError(
             f"`{option}` matches no file: {pattern!r} from {pathlib.Path.cwd()}. Check it with "
             f"`ls {pattern}`; `**` stands for any folders."
@@ -92,6 +97,14 @@ def damaged(path, error):
     return f"The data file {path} is damaged: {reason}. Fetch it again."
 
 
+def _fixed(pattern):
+    """Returns the folder that a pattern begins with."""
+    parts = itertools.takewhile(
+        lambda part: not glob.has_magic(part), pathlib.Path(pattern).expanduser().parts
+    )
+    return pathlib.Path(*parts)
+
+
 def _refuse(place, option):
     raise PermissionError(
         f"`{option}` leads to {place}, which this user may not read. Change its permissions with "
@@ -100,8 +113,9 @@ def _refuse(place, option):
 
 
 def _beside(path):
-    """Returns a hint at what is there instead."""
+    """Returns a hint at what is there instead, the likest name first."""
     if not path.parent.is_dir():
         return ""
     names = sorted(p.name for p in path.parent.iterdir() if not p.name.startswith("."))
-    return f"; beside it: {', '.join(names[:5])}" if names else ""
+    nearest = difflib.get_close_matches(path.name, names[:_MOST_COMPARED], n=5, cutoff=0.0)
+    return f"; beside it: {', '.join(nearest)}" if nearest else ""

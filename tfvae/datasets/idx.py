@@ -4,7 +4,8 @@ import numpy as np
 
 from tfvae.datasets import files, values
 from tfvae.datasets.idx_files import read_idx
-from tfvae.datasets.stored import Part, StoredDataset, check_options
+from tfvae.datasets.parts import Part
+from tfvae.datasets.stored import StoredDataset, check_options
 
 _PREFIXES = {"train": ("train", "training"), "test": ("t10k", "test", "testing")}
 
@@ -78,6 +79,8 @@ def _one(names, starts, kinds, folder):
 
 def _read(path, labels_path, scale):
     """Returns the `Part` of a file of images, and what has been done to its values."""
+    for file in filter(None, (path, labels_path)):
+        files.check_readable(file)
     examples = read_idx(path)
     values.check_whole(examples, f"The data file {path}")
     note = values.note(examples.dtype, scale, str(path))

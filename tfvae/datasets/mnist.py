@@ -6,7 +6,9 @@ import pathlib
 import numpy as np
 
 from tfvae.datasets.idx_files import DataFileError, read_idx
-from tfvae.datasets.stored import Part, StoredDataset
+from tfvae.datasets.parts import Part
+from tfvae.datasets.splits import Shares, size_of
+from tfvae.datasets.stored import StoredDataset
 
 _FOLDER = pathlib.Path(__file__).parent / "data" / "mnist"
 _NUM_TRAINING = 60000
@@ -23,7 +25,8 @@ class MNIST(StoredDataset, name="mnist"):
         binarize: 'dynamic' draws x ~ Bernoulli(grey value) anew each epoch, and once for
             validation and test; 'static' draws each image once; 'threshold' cuts at one half;
             'none' keeps the grey values in [0, 1].
-        validation: Number of training images that are set aside for validation.
+        validation: Number or fraction of the training images that are set aside for validation:
+            the last ones.
         limit: Keep only the first so many images of each split, to try things out; None keeps all.
 
     Raises:
@@ -37,17 +40,19 @@ class MNIST(StoredDataset, name="mnist"):
     """
 
     def __init__(self, *, binarize="dynamic", validation=5000, limit=None):
-        if type(validation) is not int or not 0 < validation < _NUM_TRAINING:
+        Shares(validation)  # refuses what is neither a number nor a fraction
+        num_aside = size_of(validation, _NUM_TRAINING)
+        if num_aside >= _NUM_TRAINING:
             raise ValueError(
                 f"`validation` is how many of the 60,000 training images are set aside: a whole "
-                f"number from 1 to 59,999. Received {validation!r}."
+                f"number from 1 to 59,999, or a fraction. Received {validation!r}."
             )
         if limit is not None and (type(limit) is not int or limit < 1):
             raise ValueError(
                 f"`limit` is None or how many images of each split to keep: a positive int. "
                 f"Received {limit!r}."
             )
-        first = _NUM_TRAINING - validation
+        first = _NUM_TRAINING - num_aside
         bounds = {"train": (0, first), "validation": (first, _NUM_TRAINING), "test": (0, 10000)}
         ranges = {
             split: (begin, end if limit is None else min(end, begin + limit))

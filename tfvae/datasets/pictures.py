@@ -102,9 +102,9 @@ def _looked_at(image, path):
         with open(path, "rb") as file:
             if file.read(25)[24:] == b"\x10":  # Pillow keeps 16 bits of grey, not of colours
                 how = "rounded" if image.mode.startswith("I") else "cut off"
-                done.add(f"16 bits a channel were {how} to 8")
+                done.add(f"16 bits a channel were {how} to 8 (`arrays` keeps them all)")
     if image.mode == "CMYK":
-        done.add("CMYK was converted to RGB without its colour profile")
+        done.add("CMYK was made RGB without its colour profile (convert them first to heed it)")
     if image.getexif().get(0x0112, 1) != 1:
         done.add("turned upright as the camera noted")
     return done

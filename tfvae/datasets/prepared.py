@@ -32,6 +32,8 @@ def find(name, data_dir, download, module):
     """
     tfds = load()
     _check_texts(data_dir, module)
+    if type(download) is not bool:
+        raise ValueError(f"`download` is True or False. Received {download!r}.")
     itself = pathlib.Path(name).expanduser() if isinstance(name, str) and name else None
     if itself is not None and (itself / "dataset_info.json").is_file():
         return _open(tfds, itself)
@@ -42,6 +44,7 @@ def find(name, data_dir, download, module):
         )
     usual = os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
     home = pathlib.Path(usual if data_dir is None else data_dir).expanduser()
+    files.check_readable(home, "data_dir")
     folder = _newest(home, name)
     if folder is not None:
         return _open(tfds, folder)

@@ -9,7 +9,8 @@ import tensorflow as tf
 from tfvae.datasets import values
 from tfvae.datasets.base import Dataset
 from tfvae.datasets.gathering import gather
-from tfvae.datasets.stored import Part, StoredDataset, check_options
+from tfvae.datasets.parts import Part
+from tfvae.datasets.stored import StoredDataset, check_options
 
 _BLOCK = 256
 

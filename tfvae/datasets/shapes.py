@@ -3,7 +3,8 @@
 import numpy as np
 
 from tfvae.datasets import binarization, rendering, scenes
-from tfvae.datasets.stored import Part, StoredDataset, check_options
+from tfvae.datasets.parts import Part
+from tfvae.datasets.stored import StoredDataset, check_options
 
 _SMALLEST = 16  # pixels: below, neighbouring values of a factor look alike
 _MOST_VALUES = 64
@@ -136,11 +137,13 @@ def _check(size, shapes, colors, scales, rotations, positions):
             raise ValueError(
                 f"`{option}` is a number of values from 1 to {_MOST_VALUES}. Received {count!r}."
             )
-    shapes = (shapes,) if isinstance(shapes, str) else tuple(shapes)
+    given = (shapes,) if isinstance(shapes, str) else shapes
+    texts = isinstance(given, tuple | list) and all(isinstance(name, str) for name in given)
+    shapes = tuple(given) if texts else ()
     if not shapes or len(set(shapes)) < len(shapes) or not set(shapes) <= set(rendering.SHAPES):
         raise ValueError(
             f"`shapes` are different ones of {', '.join(map(repr, rendering.SHAPES))}. Received "
-            f"{shapes!r}."
+            f"{given!r}."
         )
     round_ones = [name for name in shapes if not rendering.SHAPES[name].turn]
     if round_ones and rotations > 1:

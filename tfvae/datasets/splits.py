@@ -58,10 +58,15 @@ class Shares:
                 f"{name} has a test split, which stays as it is. Received test={self.test!r}. "
                 f"Leave `test` out."
             )
+        if has_validation and self.validation != Shares.validation:
+            raise ValueError(
+                f"{name} has a validation split, which stays as it is. Received "
+                f"validation={self.validation!r}. Leave `validation` out."
+            )
         num = len(twins)
-        wanted = {} if has_test else {"test": _count(0.1 if self.test is None else self.test, num)}
+        wanted = {} if has_test else {"test": size_of(0.1 if self.test is None else self.test, num)}
         if not has_validation:
-            wanted["validation"] = _count(self.validation, num)
+            wanted["validation"] = size_of(self.validation, num)
         wanted = {split: count for split, count in wanted.items() if count}
         if sum(wanted.values()) >= num:
             raise ValueError(_too_few(num, wanted, name))
@@ -77,6 +82,16 @@ def twins(digests):
     """
     _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
     return first[inverse]
+
+
+def size_of(share, num):
+    """Returns how many of `num` examples a share is, a fraction as a float or a count.
+
+    Examples:
+        >>> size_of(0.1, 60), size_of(0.1, 2), size_of(5, 60)
+        (6, 1, 5)
+    """
+    return max(1, round(share * num)) if isinstance(share, float) else share
 
 
 def _deal(twins, wanted, seed, name):
@@ -108,10 +123,6 @@ def _mix(numbers, seed):
         for shift, factor in _MIX:
             bits = (bits ^ (bits >> np.uint64(shift))) * np.uint64(factor)
         return bits ^ (bits >> np.uint64(31))
-
-
-def _count(share, num):
-    return max(1, round(share * num)) if isinstance(share, float) else share
 
 
 def _check_share(option, share):

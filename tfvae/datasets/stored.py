@@ -1,64 +1,27 @@
 """Data sets whose examples lie in arrays, in memory or mapped from disk."""
 
-import dataclasses
 import functools
 import hashlib
-import itertools
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfvae.datasets import binarization, epochs, values
+from tfvae.datasets import binarization, epochs, scanning, values
 from tfvae.datasets.base import Dataset
 from tfvae.datasets.mapped import OnDisk
+from tfvae.datasets.parts import (
+    check_alike,
+    check_part,
+    on_constant,
+    on_copies,
+    on_missing,
+    on_overlap,
+    placed,
+)
 from tfvae.datasets.splits import Shares, twins
 
 # Division by 255 as NumPy does it; graph optimizers would multiply by the rounded 1 / 255.
 _LEVELS = np.arange(256, dtype=np.float32) / np.float32(255)
-
-_MOST_NAMED = 8
-
-
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """Examples as a source gives them, before they are divided into splits.
-
-    Attributes:
-        examples: uint8 levels of 0 to 255, or float32 values, `[num, *event]`: a NumPy array, or
-            what stays on disk, a `mapped.OnDisk`.
-        labels: Ints `[num]`, or None.
-        name: Names the source in messages: "The array data.npy".
-        where: Function of an index, that names an example in messages; by default "example 7".
-        places: Place of each example in the whole source, int64 `[num]`: what the noise of its
-            binarization follows from, however the source is divided.
-        conditions: Numbers that are known of each example, float32 `[num, size]`, or None.
-    """
-
-    examples: Any
-    labels: np.ndarray | None = None
-    name: str = "The data"
-    where: Callable = "example {}".format
-    places: np.ndarray | None = None
-    conditions: np.ndarray | None = None
-
-    def take(self, indices):
-        """Returns the part with some of its examples, given by indices or by a slice."""
-        if isinstance(self.examples, OnDisk):
-            indices = np.sort(indices) if self.examples.sequential else indices
-            examples = self.examples.take(indices)
-        else:
-            examples = self.examples[indices]
-        labels = None if self.labels is None else self.labels[indices]
-        places = None if self.places is None else self.places[indices]
-        known = None if self.conditions is None else self.conditions[indices]
-        rows = np.arange(len(self.examples))[indices]
-
-        def where(index):
-            return self.where(rows[index])
-
-        return Part(examples, labels, self.name, where, places, known)
 
 
 def check_options(validation, test, seed, scale=None, binarize="none"):
@@ -87,13 +50,13 @@ class StoredDataset(Dataset):
 
         Args:
             parts: Dict of "train", and of "validation" and "test" where the source has them, to
-                a `Part`.
+                a `parts.Part`.
             shares: `splits.Shares`.
             **kwargs: As of `_hold`.
         """
         splits, notes = self._parted(parts, shares)
         if self.masks_missing:
-            notes = [*map(_on_missing, parts.values()), *notes]
+            notes = [*map(on_missing, parts.values()), *notes]
         self._hold(splits, **{**kwargs, "notes": (*kwargs.get("notes", ()), *notes)})
 
     def _parted(self, parts, shares):
@@ -103,14 +66,15 @@ class StoredDataset(Dataset):
             Dict of the name of a split to its `Part`, and notes.
         """
         for part in parts.values():
-            _check_part(part)
+            check_part(part)
             self._scan(part)
-        parts = _placed(parts)
+        parts = placed(parts)
         train = parts["train"]
         first = twins(values.digests(train.examples))
         found = shares.divide(first, "validation" in parts, "test" in parts, train.name)
-        splits = {**{split: train.take(rows) for split, rows in found.items()}, **_others(parts)}
-        return splits, [*_on_copies(first, train.name), *_on_overlap(parts), *_on_constant(train)]
+        others = {name: part for name, part in parts.items() if name != "train"}
+        splits = {**{split: train.take(rows) for split, rows in found.items()}, **others}
+        return splits, [*on_copies(first, train.name), *on_overlap(parts), *on_constant(train)]
 
     def _hold(self, splits, *, binarize="none", notes=(), transform=None):
         """Takes over the examples of each split.
@@ -130,7 +94,7 @@ class StoredDataset(Dataset):
         self.splits = tuple(order)
         self.notes, self.transform = tuple(notes), transform
         self._binarize = binarization.check_mode(binarize)
-        _check_alike(self._parts)
+        check_alike(self._parts)
         self.event_shape = tuple(int(n) for n in self._parts["train"].examples.shape[1:])
         if binarize != "none":
             for part in self._parts.values():
@@ -225,7 +189,7 @@ class StoredDataset(Dataset):
 
     def _scan(self, part):
         """Returns the least and the greatest stored value of a part."""
-        return values.scan(part.examples, part.name, part.where, self.masks_missing)
+        return scanning.scan(part.examples, part.name, part.where, self.masks_missing)
 
     def _check_levels(self, part):
         low, high = (0, 1) if part.examples.dtype == np.uint8 else self._scan(part)
@@ -247,97 +211,3 @@ class StoredDataset(Dataset):
 def _to_float(levels):
     """Returns uint8 levels, a quarter of the memory, as float32 in [0, 1]."""
     return tf.gather(tf.constant(_LEVELS), tf.cast(levels, tf.int32))
-
-
-def _placed(parts):
-    """Returns the parts with the places of their examples: training, then validation, then test."""
-    start, placed = 0, {}
-    for name in (split for split in Dataset.splits if split in parts):
-        num = len(parts[name].examples)
-        placed[name] = dataclasses.replace(parts[name], places=start + np.arange(num))
-        start += num
-    return placed
-
-
-def _others(parts):
-    return {name: part for name, part in parts.items() if name != "train"}
-
-
-def _check_part(part):
-    shape = tuple(part.examples.shape)
-    if len(shape) < 2:
-        raise ValueError(
-            f"{part.name} has the shape {shape}: one number an example, which are labels rather "
-            f"than examples. Name the array of examples, [num, ...], by its key or file."
-        )
-    if 0 in shape[1:]:
-        raise ValueError(
-            f"{part.name} has the shape {shape}: its examples are empty. Check the file and key."
-        )
-    known = part.conditions
-    if known is not None and (known.ndim != 2 or len(known) != shape[0]):
-        raise ValueError(
-            f"{part.name} has {shape[0]} examples, and its condition has the shape {known.shape}. "
-            f"It is some numbers for each example: [{shape[0]}, size]."
-        )
-    if part.labels is None:
-        return
-    if part.labels.shape != (shape[0],):
-        raise ValueError(
-            f"{part.name} has {shape[0]} examples, and its labels have the shape "
-            f"{part.labels.shape}. Labels are one int for each example: [{shape[0]}]."
-        )
-    values.check_labels(part.labels, part.name)
-
-
-def _check_alike(parts):
-    train = parts["train"]
-    for part in parts.values():
-        have, want = part.examples, train.examples
-        if have.shape[1:] != want.shape[1:] or have.dtype != want.dtype:
-            raise ValueError(
-                f"All splits hold examples of one shape and dtype. {train.name} has "
-                f"{want.shape[1:]} {want.dtype}, {part.name} has {have.shape[1:]} {have.dtype}. "
-                f"Bring them to one form."
-            )
-
-
-def _on_missing(part):
-    num = values.count_missing(part.examples)
-    return f"{part.name}: {num:,} values are missing and left out by the likelihood."
-
-
-def _on_copies(first, name):
-    """Yields a note on the copies in a source."""
-    copies = int((first != np.arange(len(first))).sum())
-    if copies:
-        yield (
-            f"{name}: {copies:,} of {len(first):,} examples are copies; equal ones stay in one "
-            f"split."
-        )
-
-
-def _on_overlap(parts):
-    """Yields a note for each two splits of the source itself that share examples."""
-    known = {n: values.digests(p.examples) for n, p in parts.items()} if len(parts) > 1 else {}
-    for first, second in itertools.combinations(known, 2):
-        num = int(np.isin(known[second], known[first]).sum())
-        if num:
-            yield (
-                f"{parts[second].name}: {num:,} examples are in the {first} split of the source "
-                f"too: scores on them are too good."
-            )
-
-
-def _on_constant(part):
-    """Yields a note on elements of vectors that never vary."""
-    if isinstance(part.examples, OnDisk) or len(part.examples.shape) != 2:
-        return
-    found = values.constant(part.examples)
-    if len(found):
-        listed = ", ".join(map(str, found[:_MOST_NAMED])) + ", ..." * (len(found) > _MOST_NAMED)
-        yield (
-            f"{part.name}: {len(found)} of {part.examples.shape[1]} elements never vary "
-            f"({listed}): leave them out, since a likelihood with a scale of its own grows without "
-            f"bound there."
-        )

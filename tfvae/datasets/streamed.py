@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfvae.datasets import gathering, values
+from tfvae.datasets import gathering, scanning, values
 from tfvae.datasets.mapped import OnDisk
 from tfvae.datasets.python_calls import numpy_function
 
@@ -63,7 +63,7 @@ def gather(reader, cache, key, name, buffer):
 
 def _look(reader, facts, name):
     """Yields the digests of the records as bytes, with their tags, and fills the facts."""
-    scan, counts, num_bytes = values.Scan(name, WHERE), np.zeros(len(reader.paths), int), 0
+    scan, counts, num_bytes = scanning.Scan(name, WHERE), np.zeros(len(reader.paths), int), 0
     for number, block, tags, size in reader.blocks():
         scan.add(block)
         counts[number] += len(block)

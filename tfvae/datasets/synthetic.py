@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from tfvae.datasets import truths
-from tfvae.datasets.stored import Part, StoredDataset, check_options
+from tfvae.datasets.parts import Part
+from tfvae.datasets.stored import StoredDataset, check_options
 from tfvae.options import check_count
 
 
@@ -57,7 +58,7 @@ class Synthetic(StoredDataset, name="synthetic"):
             check_count(option, value)
         if not isinstance(noise, int | float) or not 0 < noise < math.inf:
             raise ValueError(f"`noise` is a positive number. Received {noise!r}.")
-        if kind not in truths.KINDS:
+        if not isinstance(kind, str) or kind not in truths.KINDS:
             raise ValueError(
                 f"`kind` is one of {', '.join(map(repr, truths.KINDS))}. Received {kind!r}."
             )

@@ -3,7 +3,8 @@
 import numpy as np
 
 from tfvae.datasets import files, table_files, values
-from tfvae.datasets.stored import Part, check_options
+from tfvae.datasets.parts import Part
+from tfvae.datasets.stored import check_options
 from tfvae.datasets.tabular import TabularDataset
 
 
@@ -51,21 +52,33 @@ class TableDataset(TabularDataset, name="table"):
         shares = check_options(validation, test, seed)
         self.masks_missing = values.check_missing(missing)
         paths = files.matching(path)
-        beside = (condition,) if isinstance(condition, str) else tuple(condition)
-        table = table_files.read(paths, columns, self.masks_missing, left_out=(label, *beside))
+        beside = _names(condition)
         name = f"The table {path}"
         labels, label_notes = _labels(paths, label, name)
         known = _numbers(paths, beside)
+        table = table_files.read(paths, columns, self.masks_missing, left_out=(label, *beside))
         part = Part(table.rows, labels, name, table.where, conditions=known)
         notes = [*_on_names(table.names, name), *label_notes]
         self._hold_table(table, {"train": part}, shares, name, notes)
+
+
+def _names(condition):
+    """Returns the option `condition` as names of columns."""
+    names = (condition,) if isinstance(condition, str) else condition
+    if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(
+            f"`condition` is the name of a column, or a tuple of names. Received {condition!r}."
+        )
+    return tuple(names)
 
 
 def _labels(paths, label, name):
     """Returns the labels of all rows, or None; and a note on what they stand for."""
     if label is None:
         return None, []
-    table = table_files.read(paths, {label: "category"})
+    if not isinstance(label, str):
+        raise ValueError(f"`label` is the name of a column, or None. Received {label!r}.")
+    table = table_files.read(paths, {label: "category"}, option="label")
     codes = ", ".join(f"{code} {text!r}" for code, text in enumerate(table.categories[label]))
     return table.rows[:, 0].astype(np.int64), [f"{name}: labels are of `{label}`: {codes}."]
 
@@ -74,7 +87,7 @@ def _numbers(paths, columns):
     """Returns columns of numbers as they are, float32 `[num, size]`, or None."""
     if not columns:
         return None
-    table = table_files.read(paths, columns)
+    table = table_files.read(paths, columns, option="condition")
     if table.categories:
         raise ValueError(
             f"`condition` names columns of numbers. {next(iter(table.categories))!r} holds "

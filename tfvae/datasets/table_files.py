@@ -5,7 +5,7 @@ from tfvae.datasets import extras, files
 from tfvae.datasets.tables import Table, without
 
 
-def read(paths, columns, masks_missing=False, left_out=()):
+def read(paths, columns, masks_missing=False, left_out=(), option="columns"):
     """Reads the columns of files.
 
     Args:
@@ -13,6 +13,7 @@ def read(paths, columns, masks_missing=False, left_out=()):
         columns: Names, or a dict of names to kinds; None for all.
         masks_missing: Whether missing values stay, as NaN.
         left_out: Names that None leaves out.
+        option: Name of the option that chooses them, for messages.
 
     Returns:
         A `Table`.
@@ -23,7 +24,8 @@ def read(paths, columns, masks_missing=False, left_out=()):
     tables = [_read(path) for path in paths]
     if not any(table.num_rows for table in tables):
         raise ValueError(f"The table {paths[0]} holds no row. Point `path` at one that has some.")
-    return Table(tables, paths, _kinds(tables, paths, columns, left_out), masks_missing)
+    kinds = _kinds(tables, paths, columns, left_out, option)
+    return Table(tables, paths, kinds, masks_missing, option)
 
 
 def _read(path):
@@ -53,7 +55,7 @@ def _read(path):
     )
 
 
-def _kinds(tables, paths, columns, left_out):
+def _kinds(tables, paths, columns, left_out, option):
     """Returns the kind of each column that is read."""
     wanted = _wanted(tables[0], paths[0], columns, left_out)
     found: dict = {}
@@ -61,7 +63,7 @@ def _kinds(tables, paths, columns, left_out):
         for name, kind in wanted.items():
             if table.column_names.count(name) != 1:
                 raise ValueError(
-                    f"`columns` names columns of {path}, each there once: "
+                    f"`{option}` names columns of {path}, each there once: "
                     f"{', '.join(table.column_names)}. Received {name!r}."
                 )
             own = _kind_of(table.schema.field(name), path, wanted)
@@ -84,9 +86,10 @@ def _wanted(table, path, columns, left_out):
     if isinstance(columns, str):
         columns = (columns,)
     known = columns if isinstance(columns, dict | tuple | list) else ()
-    named = known if isinstance(known, dict) else dict.fromkeys(known)
+    texts = all(isinstance(name, str) for name in known)
+    named = known if isinstance(known, dict) else dict.fromkeys(known if texts else ())
     good = all(kind in (None, *transforms.KINDS) for kind in named.values())
-    if not named or not good or len(named) < len(known):
+    if not named or not texts or not good or len(named) < len(known):
         raise ValueError(
             f"`columns` is None for all, a tuple of names, or a dict of names to one of "
             f"{', '.join(map(repr, transforms.KINDS))}. Received {columns!r}; {path} has "

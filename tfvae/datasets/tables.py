@@ -7,6 +7,7 @@ from tfvae.datasets import values
 
 _MISSING_NAMED = 3
 _MOST_CATEGORIES = 100
+_BESIDE = ("label", "condition")  # options that name columns which are not learnt
 
 
 class Table:
@@ -100,7 +101,10 @@ class Table:
 
         texts = pa.concat_arrays([pc.cast(array, pa.string()).combine_chunks() for array in arrays])
         texts = pc.if_else(pa.array(missing), pa.scalar(None, pa.string()), texts)  # NaN is a text
-        known = sorted(pc.unique(texts.drop_null()).to_pylist())
+        are_numbers = all(
+            pa.types.is_integer(a.type) or pa.types.is_floating(a.type) for a in arrays
+        )
+        known = sorted(pc.unique(texts.drop_null()).to_pylist(), key=float if are_numbers else None)
         if len(known) > _MOST_CATEGORIES:
             raise ValueError(
                 f"{self._called(name)} has {len(known)} different values, and a category has "
@@ -130,10 +134,12 @@ class Table:
     def _on_missing(self, name, rows):
         named = ", ".join(self.where(int(row)) for row in rows[:_MISSING_NAMED])
         more = f" and {len(rows) - _MISSING_NAMED} more" if len(rows) > _MISSING_NAMED else ""
+        said = f"The column `{name}` has no value in {named}{more}. Fill in or delete these rows"
+        if self._option in _BESIDE:
+            return f"{said}. {self._without(name)}"
         return (
-            f"The column `{name}` has no value in {named}{more}. Fill in or delete these rows, let "
-            f"the likelihood leave them out with `missing='mask'`, or leave the column out. "
-            f"{self._without(name)}"
+            f"{said}, let the likelihood leave them out with `missing='mask'`, or leave the column "
+            f"out. {self._without(name)}"
         )
 
     def _without(self, name):
@@ -142,6 +148,8 @@ class Table:
 
 def without(name, names, option="columns"):
     """Returns how to leave a column out."""
+    if option in _BESIDE:
+        return f"Or leave `{option}` out."
     rest = tuple(other for other in names if other != name)
     return f"To leave it out, write `{option}={rest!r}`." if rest else "There is no other column."
 

@@ -37,6 +37,21 @@ class TabularDataset(StoredDataset):
         own = _notes(transform, table, name)
         self._hold(splits, notes=[*notes, *own, *found], transform=transform)
 
+    def adopt(self, transform):
+        """Standardises the rows as those that a model was trained on, by its transform."""
+        own = self.transform
+        if transform is None or own is None or transform == own:
+            super().adopt(transform)
+            return
+        for split, part in self._parts.items():
+            rows = transform.translate(own.decode(part.examples, whole=True), own)
+            x = np.array(transform.encode(rows))
+            self._parts[split] = dataclasses.replace(part, examples=x)
+        self.transform, self.event_shape = transform, transform.event_shape
+        said = "The rows were standardised as those that the model was trained on."
+        self.notes = (*self.notes, said)
+        self.__dict__.pop("_digest", None)
+
 
 def _notes(transform, table, name):
     """Yields what becomes of each column, and how many of its values are missing."""

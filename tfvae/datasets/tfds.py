@@ -6,8 +6,9 @@ import numpy as np
 
 from tfvae.datasets import features, prepared, prepared_tables, values
 from tfvae.datasets.gathering import gather, stamp
+from tfvae.datasets.parts import Part
 from tfvae.datasets.pictures import check_channels, check_size
-from tfvae.datasets.stored import Part, check_options
+from tfvae.datasets.stored import check_options
 from tfvae.datasets.tabular import TabularDataset
 
 #: Options of pictures and arrays, which a table has no use for.
@@ -79,6 +80,9 @@ class TFDS(TabularDataset, name="tfds"):
         splits, left_out = prepared.splits(builder)
         title = f"The set {builder.info.full_name}"
         notes = [left_out] if left_out else []
+        unread = features.unread(builder, key, label)
+        if unread:
+            notes.append(f"{title}: features that were not read: {', '.join(unread)}.")
         if isinstance(key, dict):
             self._check_table(title)
             table, labels = prepared_tables.read(

@@ -4,7 +4,8 @@ import numpy as np
 
 from tfvae.datasets import files, records, streamed, values
 from tfvae.datasets.gathering import gather, stamp
-from tfvae.datasets.stored import Part, StoredDataset, check_options
+from tfvae.datasets.parts import Part
+from tfvae.datasets.stored import StoredDataset, check_options
 
 
 class TFRecord(StoredDataset, name="tfrecord"):

@@ -16,7 +16,7 @@ def describe(vae):
         name speaks of codes, "decoder" where it speaks of examples.
     """
     support = vae.likelihood_layer.support
-    rows = "a row, in the units it came in" if vae.transform is not None else "an example"
+    rows = "a row of the columns, as it came" if vae.transform is not None else "an example"
     examples = "as in the table" if vae.transform is not None else support
     x = f"{rows}: what the model was trained on"
     missing = ", NaN where a value is missing" if vae.mask_missing else ""

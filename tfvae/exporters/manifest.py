@@ -54,6 +54,7 @@ def describe(vae, provenance, verdicts):
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "model": {
             "event_shape": list(vae.event_shape),
+            **({} if vae.transform is None else {"columns": vae.transform.columns}),
             "latent_size": vae.latent_size,
             **{part: config[part] for part in parts},
             "num_weights": vae.count_params(),

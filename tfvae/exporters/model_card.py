@@ -8,7 +8,7 @@ def text(manifest):
         manifest: Content of the release's manifest.
     """
     sections = (
-        *(_head, _samples, _metrics, _data, _signatures, _variants),
+        *(_head, _columns, _samples, _metrics, _data, _signatures, _variants),
         *(_use, _gates, _stack, _files),
     )
     return "\n\n".join(section for make in sections if (section := make(manifest))) + "\n"
@@ -29,6 +29,32 @@ def _head(manifest):
         f"| networks | `{model['network']}` |\n"
         f"| objective | `{model['objective']}` |{known}"
     )
+
+
+def _columns(manifest):
+    if "columns" not in manifest["model"]:
+        return ""
+    rows = [
+        f"| {place} | {column['name']} | {column['kind']} | {_values(column)} |"
+        for place, column in enumerate(manifest["model"]["columns"])
+    ]
+    return "\n".join(
+        [
+            "## Columns\n",
+            "Encoders take rows of these columns as they came, and decoders return them. A "
+            "category stands as its code.\n",
+            "| place | column | kind | values |\n|---|---|---|---|",
+            *rows,
+        ]
+    )
+
+
+def _values(column):
+    """Returns what the values of a column are, in words."""
+    if "categories" in column:
+        pairs = (f"{code} {text}" for code, text in enumerate(column["categories"]))
+        return ", ".join(pairs).replace("|", "\\|")
+    return f"mean {column['mean']:.6g}, standard deviation {column['stddev']:.6g}"
 
 
 def _samples(manifest):
