@@ -84,6 +84,14 @@ class StopAt(keras.callbacks.Callback):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
+def stopped(at, vae, data, run, **options):
+    """Trains until SIGTERM comes at a block of an epoch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "Images", lambda *_: StopAt(*at))
+        with pytest.raises(keeper.Stopped, match="SIGTERM"):
+            loop.train(vae, data, run, **NUMBERS, **options)
+
+
 @pytest.fixture(scope="module")
 def in_blocks(tmp_path_factory):
     """The same run in blocks of 2 steps: 2, 2 and the short batch; by whether XLA compiles it."""
@@ -110,18 +118,7 @@ def test_sigterm_at_any_block_and_resuming_ends_with_the_same_bits(
     spec = "mnist(limit=200)" if jit_compile else SPEC
     data = components.build(Dataset, spec)
     whole_run, whole_state = in_blocks(spec, jit_compile)
-    stop = StopAt(*at)
-    images = loop.Images
-
-    def with_stop(*arguments):
-        stop.images = images(*arguments)
-        return stop
-
-    vae = make(jit_compile)
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "Images", with_stop)
-        with pytest.raises(keeper.Stopped, match="SIGTERM"):
-            loop.train(vae, data, tmp_path, epochs=3, **NUMBERS)
+    stopped(at, make(jit_compile), data, tmp_path, epochs=3)
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     again = make(jit_compile)
     result = loop.train(again, data, tmp_path, epochs=3, **NUMBERS)
@@ -129,6 +126,23 @@ def test_sigterm_at_any_block_and_resuming_ends_with_the_same_bits(
     assert state(again) == whole_state
     assert curves(tmp_path) == curves(whole_run)
     assert scalars(tmp_path) == scalars(whole_run)
+
+
+@pytest.mark.parametrize(("schedule", "jit_compile"), [("cosine", True), ("stages", False)])
+def test_a_falling_rate_goes_on_from_the_short_last_batch_to_the_same_bits(
+    schedule, jit_compile, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(feeding, "block_steps", lambda steps: 2)
+    data, options = make_data(), {"epochs": 2, "learning_rate_schedule": schedule}
+    whole, again = make(jit_compile), make(jit_compile)
+    loop.train(whole, data, tmp_path / "whole", **NUMBERS, **options)
+    stopped((0, 1), make(jit_compile), data, tmp_path / "run", **options)
+    result = loop.train(again, data, tmp_path / "run", **NUMBERS, **options)
+    assert result.resumed_at.step_in_epoch == 4  # of 5: what is left has 30 examples
+    rates = [record["learning_rate"] for record in curves(tmp_path / "run")]
+    assert NUMBERS["learning_rate"] > rates[0] > rates[1]
+    assert state(again) == state(whole)
+    assert curves(tmp_path / "run") == curves(tmp_path / "whole")
 
 
 KILLER = """

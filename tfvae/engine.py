@@ -4,8 +4,8 @@ A block `[steps, batch, *event]` is one XLA program with the loop over its steps
 that the way from Python through TensorFlow's executor is paid once a block and not once a step.
 Whether all went well is asked once a block too: what isn't finite stays so in the weights and in
 the state of the optimizer. Only then the block is taken again, step by step.
-Under a strategy of several replicas XLA compiles one step's gradient, and the optimizer, which
-talks between the replicas, stays outside.
+Under a strategy XLA compiles one step's gradient, and the optimizer, which talks between the
+replicas, stays outside.
 """
 
 import keras
@@ -46,17 +46,18 @@ class Engine:
 
         Args:
             xs: `[steps, batch, *event]`, or a pair with the conditions; one step and this device's
-                share where several train.
+                share under a strategy.
 
         Returns:
             sums: Over all examples of all devices, by name.
             num: Their number.
             finite: Whether all went well.
         """
+        if not tf.distribute.has_strategy():
+            return self._train_block(xs)
+        # Its replicas meet in the optimizer, a single one too, and can't within a compiled loop.
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-        if replicas > 1:
-            return self._train_share(batches.each(lambda part: tf.squeeze(part, 0), xs), replicas)
-        return self._train_block(xs)
+        return self._train_share(batches.each(_only_step, xs), replicas)
 
     def test(self, x, start):
         """Evaluates a batch.
@@ -192,6 +193,16 @@ class Engine:
 
     def _step(self):
         return tf.cast(self._model.optimizer.iterations, tf.int32)
+
+
+def _only_step(block):
+    """Returns the one batch of a block."""
+    message = (
+        "Under a strategy of `tf.distribute` a step is of one batch, and blocks of several have "
+        "been received. Give `fit` batches, as of `Dataset.training`."
+    )
+    with tf.control_dependencies([tf.debugging.assert_equal(tf.shape(block)[0], 1, message)]):
+        return tf.squeeze(block, 0)
 
 
 def _num_rows(batch):
