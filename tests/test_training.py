@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import types
 
 import keras
 import numpy as np
@@ -18,7 +19,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import tfvae
 from pipelines import cli
 from tfvae import components
+from tfvae.conditions.label import Label
 from tfvae.datasets.base import Dataset
+from tfvae.datasets.conditioned import Conditioned
 from tfvae.training import checkpoints, feeding, guard, keeper, logs, loop
 
 SPEC = "mnist(limit=230)"  # 5 steps of 50 an epoch, the last one of 30
@@ -126,6 +129,30 @@ def test_sigterm_at_any_block_and_resuming_ends_with_the_same_bits(
     assert state(again) == whole_state
     assert curves(tmp_path) == curves(whole_run)
     assert scalars(tmp_path) == scalars(whole_run)
+
+
+def test_examples_that_live_on_the_device_give_the_same_bits(whole, tmp_path, monkeypatch):
+    cpu = tf.config.list_logical_devices("CPU")[0].name  # in the place of a GPU
+    monkeypatch.setattr(feeding, "make", lambda *kind: feeding._Resident(*kind[:3], cpu))
+    run, expected = whole
+    vae = make()
+    loop.train(vae, make_data(), tmp_path, epochs=1, **NUMBERS)
+    vae = make()
+    result = loop.train(vae, make_data(), tmp_path, epochs=3, **NUMBERS)
+    assert result.resumed_at.epoch == 1
+    assert state(vae) == expected
+    assert curves(tmp_path) == curves(run)
+
+
+def test_a_gpu_keeps_examples_that_are_small_and_in_memory(monkeypatch):
+    data, pairs = make_data(), Conditioned(make_data(), Label())
+    assert type(feeding.make(data, 50, 0)) is feeding._Blocks
+    gpu = types.SimpleNamespace(name="GPU:0")
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [gpu])
+    assert type(feeding.make(data, 50, 0)) is feeding._Resident
+    assert type(feeding.make(pairs, 50, 0)) is feeding._Blocks
+    monkeypatch.setattr(feeding, "_RESIDENT_BYTES", data.examples_in_memory().nbytes - 1)
+    assert type(feeding.make(data, 50, 0)) is feeding._Blocks
 
 
 @pytest.mark.parametrize(("schedule", "jit_compile"), [("cosine", True), ("stages", False)])

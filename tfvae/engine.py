@@ -156,18 +156,20 @@ class Engine:
         gradients = tape.gradient(scaled, model.trainable_variables)
         return gradients, _sums(terms)
 
-    def prepared(self, x, step, start=0):
+    def prepared(self, x, step, start=0, prepare=None):
         """Returns the examples that a step of training sees.
 
         Args:
             x: `[batch, *event]` as the data set stores them, or a pair with the conditions.
             step: Iterations of the optimizer before it.
             start: Where this share of the batch begins.
+            prepare: The function that makes them; by default the one that the model trains with.
         """
-        if self._prepare is None:
+        prepare = prepare or self._prepare
+        if prepare is None:
             return x
         seed = noise.seed_of(self._model.seed, Stream.DATA, step)
-        return self._prepare(x, noise.row_seeds(seed, _num_rows(x), start))
+        return prepare(x, noise.row_seeds(seed, _num_rows(x), start))
 
     def _may_go_on(self, good):
         """Says whether training may go on after a gradient that is finite or not."""

@@ -79,7 +79,7 @@ def train(
     with strategies.scope_of(strategies.of(vae)):  # the optimizer has variables too
         rate = (learning_rate_schedule, learning_rate, epochs * feed.steps)
         optimizer = keras.optimizers.Adam(rates.make(*rate), global_clipnorm=clip_norm)
-        vae.compile(optimizer, prepare=dataset.prepare)
+        vae.compile(optimizer, prepare=feed.prepare())
         # Before a checkpoint puts them back as they were.
         vae.prior_layer.adapt(lambda num: _examples(dataset, num, seed))
     folder = directory / "checkpoints"
