@@ -132,7 +132,10 @@ def test_a_trial_is_a_run_of_training_and_an_evaluation(folder):
         plan.Entry("objective", "capacity"),
     ]
     page = markdown.page(
-        list(zip(entries, (answer, point, refused), strict=True)), TINY, "the command", {"tfvae": "1"}
+        list(zip(entries, (answer, point, refused), strict=True)),
+        TINY,
+        "the command",
+        {"tfvae": "1"},
     )
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     assert len(rows) == 3
@@ -161,7 +164,10 @@ def test_a_table_that_was_stopped_goes_on_with_what_is_new(place, monkeypatch, c
         members.main(arguments)
     members.main(arguments)
     assert asked == ["elbo", "iwae", "iwae"]
-    assert "python -m pipelines.members --only elbo --only iwae\n" in (place / "members.md").read_text()
+    assert (
+        "python -m pipelines.members --only elbo --only iwae\n"
+        in (place / "members.md").read_text()
+    )
     with pytest.raises(cli.UsageError, match="Choose another name, or add `--overwrite`"):
         members.main(arguments)
     members.main([*arguments, "--overwrite", "--objective", "iwae(num_samples=5)"])
@@ -176,7 +182,7 @@ def test_a_table_that_was_stopped_goes_on_with_what_is_new(place, monkeypatch, c
 def test_a_trial_that_dies_is_one_message_and_no_result(place, monkeypatch):
     monkeypatch.setattr(members.sys, "executable", "false")
     monkeypatch.setattr(preparations, "write", lambda *_: None)
-    with pytest.raises(cli.Failure, match="objective elbo could not be tried: .* status 1"):
+    with pytest.raises(cli.Failure, match=r"objective elbo could not be tried: .* status 1"):
         members.main(["--only", "elbo"])
     assert not list(place.rglob("*.json"))
 

@@ -15,6 +15,7 @@ import tfvae
 _SECTION = re.compile(r"[A-Z][a-z ]+:")
 _ENTRY = re.compile(r"\[\d+\] ")
 _LINK = re.compile(r"https?://\S+")
+_WITH_DOCSTRINGS = (ast.Module, ast.ClassDef, ast.FunctionDef)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +50,7 @@ def digest(member):
     """
     tree = ast.parse(_path(member).read_text(encoding="utf-8"))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+        if isinstance(node, _WITH_DOCSTRINGS) and ast.get_docstring(node):
             node.body = node.body[1:]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
 

@@ -42,9 +42,9 @@ epoch of those by the validation split. Such a budget shows that a member learns
 fast; it doesn't say which is the best after a long training, for which a schedule, a larger \
 network and many times the epochs are usual.
 
-**Test NLL** is minus the importance-weighted estimate of log p(x) with {budget.num_samples} samples \
-an image, in nats, on the first {budget.num_test:,} test images, with the standard error of the \
-mean over images: an upper bound of the NLL. For a condition c it is that of p(x|c).
+**Test NLL** is minus the importance-weighted estimate of log p(x) with {budget.num_samples} \
+samples an image, in nats, on the first {budget.num_test:,} test images, with the standard error \
+of the mean over images: an upper bound of the NLL. For a condition c it is that of p(x|c).
 
 **Numbers of different data don't compare in nats.** The column says what the images are:
 

@@ -233,7 +233,6 @@ class Dataset(components.Component, abc.ABC):
 
         None where they aren't in memory as a whole, or come with something beside them.
         """
-        return None
 
     def factors(self, split):
         """Returns what each example was made from, numbers `[num_examples, num_factors]`, or None.
