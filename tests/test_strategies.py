@@ -142,7 +142,7 @@ def start_training(place, run, *more):
 
 def ended(processes):
     """Waits for processes; returns the status, output and errors of each."""
-    answers = [process.communicate(timeout=300) for process in processes]
+    answers = [process.communicate(timeout=500) for process in processes]
     return [(p.returncode, *answer) for p, answer in zip(processes, answers, strict=True)]
 
 

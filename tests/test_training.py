@@ -155,19 +155,25 @@ def test_a_gpu_keeps_examples_that_are_small_and_in_memory(monkeypatch):
     assert type(feeding.make(data, 50, 0)) is feeding._Blocks
 
 
-@pytest.mark.parametrize(("schedule", "jit_compile"), [("cosine", True), ("stages", False)])
+@pytest.mark.parametrize(
+    ("schedule", "how", "epochs"),
+    # XLA compiles for seconds. Of 15 steps the last stage begins after the 5th.
+    [("cosine", {"jit_compile": True}, 1), ("stages", {"run_eagerly": True}, 3)],
+)
 def test_a_falling_rate_goes_on_from_the_short_last_batch_to_the_same_bits(
-    schedule, jit_compile, tmp_path, monkeypatch
+    schedule, how, epochs, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(feeding, "block_steps", lambda steps: 2)
-    data, options = make_data(), {"epochs": 2, "learning_rate_schedule": schedule}
-    whole, again = make(jit_compile), make(jit_compile)
+    monkeypatch.setattr(loop, "Images", lambda *_: keras.callbacks.Callback())
+    data, options = make_data(), {"epochs": epochs, "learning_rate_schedule": schedule}
+    whole, begun, again = make(), make(), make()
+    for vae in (whole, begun, again):
+        vae.compile = functools.partial(vae.compile, **how)
     loop.train(whole, data, tmp_path / "whole", **NUMBERS, **options)
-    stopped((0, 1), make(jit_compile), data, tmp_path / "run", **options)
+    stopped((0, 1), begun, data, tmp_path / "run", **options)
     result = loop.train(again, data, tmp_path / "run", **NUMBERS, **options)
     assert result.resumed_at.step_in_epoch == 4  # of 5: what is left has 30 examples
-    rates = [record["learning_rate"] for record in curves(tmp_path / "run")]
-    assert NUMBERS["learning_rate"] > rates[0] > rates[1]
+    assert curves(tmp_path / "run")[-1]["learning_rate"] < NUMBERS["learning_rate"]
     assert state(again) == state(whole)
     assert curves(tmp_path / "run") == curves(tmp_path / "whole")
 
