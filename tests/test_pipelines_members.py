@@ -140,11 +140,11 @@ def test_a_trial_is_a_run_of_training_and_an_evaluation(folder):
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     assert len(rows) == 3
     assert all(len(re.split(r"(?<!\\)\|", row)) == 8 for row in rows)
-    assert f"| counts | {answer['nll']:.2f} ± {answer['standard_error']:.2f} |" in rows[0]
-    assert "`P(x) = rate**x exp(-rate) / x!,  rate = exp(params),  x in {0, 1, 2, ...}`" in rows[0]
-    assert "[Zhao et al. Variational autoencoders for sparse" in rows[0]
-    assert "(https://arxiv.org/abs/1905.00616)" in rows[0]
-    assert "none: no density" in rows[1]
+    assert "none: no density" in rows[0]
+    assert f"| counts | {answer['nll']:.2f} ± {answer['standard_error']:.2f} |" in rows[1]
+    assert "`P(x) = rate**x exp(-rate) / x!,  rate = exp(params),  x in {0, 1, 2, ...}`" in rows[1]
+    assert "[Zhao et al. Variational autoencoders for sparse" in rows[1]
+    assert "(https://arxiv.org/abs/1905.00616)" in rows[1]
     assert "none: The schedule of the objective" in rows[2]
 
 

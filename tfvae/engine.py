@@ -56,8 +56,9 @@ class Engine:
         if not tf.distribute.has_strategy():
             return self._train_block(xs)
         # Its replicas meet in the optimizer, a single one too, and can't within a compiled loop.
+        self._check_shared()
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-        return self._train_share(batches.each(_only_step, xs), replicas)
+        return self._train_share(batches.each(lambda part: tf.squeeze(part, 0), xs), replicas)
 
     def test(self, x, start):
         """Evaluates a batch.
@@ -144,6 +145,15 @@ class Engine:
         zeros = {name: tf.zeros_like(value) for name, value in sums.items()}
         return _added(zeros, sums, finite), tf.where(finite, num * replicas, 0), finite
 
+    def _check_shared(self):
+        layer = self._model.likelihood_layer
+        if layer.non_trainable_variables:
+            raise ValueError(
+                f"The likelihood `{layer.spec}` fits a variance to each batch within the step, "
+                f"which a strategy of `tf.distribute` doesn't allow. Choose another, such as "
+                f"`normal(covariance='shared')`, or train without a strategy."
+            )
+
     def _gradients(self, x, step, start, replicas):
         """Returns the gradients of this share of the mean loss, and the sums of the terms."""
         model, num = self._model, _num_rows(x)
@@ -195,16 +205,6 @@ class Engine:
 
     def _step(self):
         return tf.cast(self._model.optimizer.iterations, tf.int32)
-
-
-def _only_step(block):
-    """Returns the one batch of a block."""
-    message = (
-        "Under a strategy of `tf.distribute` a step is of one batch, and blocks of several have "
-        "been received. Give `fit` batches, as of `Dataset.training`."
-    )
-    with tf.control_dependencies([tf.debugging.assert_equal(tf.shape(block)[0], 1, message)]):
-        return tf.squeeze(block, 0)
 
 
 def _num_rows(batch):
