@@ -18,6 +18,7 @@ References:
 """
 
 import enum
+import functools
 import itertools
 import math
 
@@ -64,7 +65,7 @@ def _seed_of_plain(numbers):
     key = np.zeros([2, 1], np.uint32)  # arrays: scalars of NumPy warn where they wrap around
     for number in numbers:
         data = np.array([number], np.int32).view(np.uint32)
-        key = np.stack(_threefry(key[0], key[1], np.zeros_like(data), data))
+        key = np.stack(_rounds(key[0], key[1], np.zeros_like(data), data))
     return key[:, 0].view(np.int32)
 
 
@@ -177,7 +178,17 @@ def _bits(seed, shape):
 
 
 def _threefry(key0, key1, counter0, counter1):
-    """Threefry-2x32 with 20 rounds [1, section 3.3]; uint32, tensors that broadcast or NumPy."""
+    """Threefry-2x32 with 20 rounds [1, section 3.3]; uint32 tensors that broadcast."""
+    words = (key0, key1, counter0, counter1)
+    shape = functools.reduce(tf.broadcast_static_shape, [word.shape for word in words])
+    words = _traced_rounds(*words)
+    for word in words:
+        word.set_shape(shape)
+    return words
+
+
+def _rounds(key0, key1, counter0, counter1):
+    """Does what `_threefry` does, for tensors of unknown shape and for NumPy."""
     keys = (key0, key1, key0 ^ key1 ^ _PARITY)
     x0, x1 = counter0 + keys[0], counter1 + keys[1]
     for group in range(5):
@@ -187,6 +198,13 @@ def _threefry(key0, key1, counter0, counter1):
         x0 = x0 + keys[(group + 1) % 3]
         x1 = x1 + keys[(group + 2) % 3] + np.uint32(group + 1)
     return x0, x1
+
+
+# Traced once in a process, for any shape: the rounds are 200 operations, and a step of training
+# asks for them a dozen times. Whatever compiles a graph that calls them puts them in its place.
+_traced_rounds = tf.function(
+    _rounds, autograph=False, input_signature=[tf.TensorSpec(None, tf.uint32)] * 4
+)
 
 
 def _rotate_left(word, distance):

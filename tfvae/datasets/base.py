@@ -1,6 +1,7 @@
 """The family of data sets: named data as tf.data."""
 
 import abc
+import functools
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,24 @@ from tfvae import components, noise
 from tfvae.datasets.epochs import cut_epoch, shuffled_blocks
 from tfvae.noise import Stream
 
-#: For what makes `tf.data`: AutoGraph would rewrite each function in it, which takes longer than
-#: the rest of the start of a run, and none of them has control flow of Python's.
-_as_written = tf.autograph.experimental.do_not_convert
+
+def _pipeline(make):
+    """Decorates a method that makes a `tf.data.Dataset`: what all of them need.
+
+    AutoGraph would rewrite each function in it, which takes longer than the rest of the start of
+    a run, and none of them has control flow of Python's. The thread by which tf.data tunes
+    itself sleeps for longer and longer, up to seconds, and an iterator isn't gone before it
+    wakes: `fit` and `evaluate` would return late. Nothing here is left for it to tune.
+    """
+    as_written = tf.autograph.experimental.do_not_convert(make)
+
+    @functools.wraps(make)
+    def pipeline(*args, **kwargs):
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return as_written(*args, **kwargs).with_options(options)
+
+    return pipeline
 
 
 class Dataset(components.Component, abc.ABC):
@@ -82,7 +98,7 @@ class Dataset(components.Component, abc.ABC):
         """Says whether `_prepare` draws, and needs its seeds: making them takes time."""
         return True
 
-    @_as_written
+    @_pipeline
     def split(self, name, batch_size):
         """Returns one split as batches, in one fixed order and with fixed noise.
 
@@ -101,7 +117,7 @@ class Dataset(components.Component, abc.ABC):
         self._check_batch_size(batch_size)
         return self._split(name, batch_size)
 
-    @_as_written
+    @_pipeline
     def training(self, batch_size, seed=0, start_step=0):
         """Returns the training split, shuffled, one epoch after another without end.
 
@@ -129,7 +145,7 @@ class Dataset(components.Component, abc.ABC):
         batches = blocks.enumerate(start_step).map(prepare, num_parallel_calls=2)
         return batches.prefetch(2)
 
-    @_as_written
+    @_pipeline
     def blocks(self, batch_size, num_steps, seed=0, start_step=0):
         """Returns the training split as stored, in blocks of several batches without end.
 

@@ -20,7 +20,7 @@ def in_order(examples, batch_size):
     def batch(index):
         return examples[index * batch_size : (index + 1) * batch_size]
 
-    return tf.data.Dataset.range(num_batches).map(batch).prefetch(tf.data.AUTOTUNE)
+    return tf.data.Dataset.range(num_batches).map(batch).prefetch(2)
 
 
 def shuffled_blocks(examples, batch_size, num_steps, seed, start_step=0):

@@ -90,7 +90,7 @@ class Mapped(OnDisk):
             return self._rows(tf.range(start, tf.minimum(start + batch_size, num)))
 
         batches = tf.data.Dataset.range(-(-num // batch_size))
-        return batches.map(batch).prefetch(tf.data.AUTOTUNE)
+        return batches.map(batch).prefetch(2)
 
     def shuffled_blocks(self, batch_size, num_steps, seed, start_step=0):
         """Returns endless blocks, in the same order as if the examples were in memory."""
