@@ -173,7 +173,7 @@ class Dataset(components.Component, abc.ABC):
             )
         return self._blocks(batch_size, num_steps, seed, start_step)
 
-    @_as_written
+    @_pipeline
     def row_blocks(self, batch_size, num_steps, seed=0, start_step=0):
         """Returns which rows of `examples_in_memory` the blocks are made of.
 
