@@ -142,7 +142,11 @@ def start_training(place, run, *more):
 
 def ended(processes):
     """Waits for processes; returns the status, output and errors of each."""
-    answers = [process.communicate(timeout=500) for process in processes]
+    try:
+        answers = [process.communicate(timeout=500) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()  # one that waits for the other would do so for ever
     return [(p.returncode, *answer) for p, answer in zip(processes, answers, strict=True)]
 
 
