@@ -42,7 +42,7 @@ DEFAULTS = {
     "export": None,
 }
 
-_FAMILIES = {
+FAMILIES = {
     "dataset": "datasets",
     "network": "networks",
     "posterior": "distribution_layers",
@@ -104,7 +104,7 @@ def _one_of(names):
 def make_parser():
     """Returns the parser of `pipelines.train`; options that aren't given stay out of its result."""
     parser = cli.Parser(_DESCRIPTION, prog="python -m pipelines.train", epilog=_listing())
-    for name, family in _FAMILIES.items():
+    for name, family in FAMILIES.items():
         parser.add_argument(
             _flag(name),
             type=cli.spec_of(family),
@@ -235,7 +235,7 @@ def _check(name, value, path):
     kinds: dict[str, Callable] = {"export": str}
     kinds |= {key: _one_of(names) for key, (names, _) in _CHOICES.items()}
     kinds |= {key: kind for key, (kind, _) in _NUMBERS.items()}
-    kinds |= {key: cli.spec_of(family) for key, family in _FAMILIES.items()}
+    kinds |= {key: cli.spec_of(family) for key, family in FAMILIES.items()}
     try:
         return kinds[name](str(value))
     except (cli.argparse.ArgumentTypeError, UsageError) as error:
@@ -283,7 +283,7 @@ def _check_more_epochs(epochs, saved):
 
 def _listing():
     lines = []
-    for family in dict.fromkeys(_FAMILIES.values()):
+    for family in dict.fromkeys(FAMILIES.values()):
         lines.append(f"{family.replace('_', ' ')}:")
         for member in components.members(family).values():
             lines += [f"  {member}", f"      {member.summary}"]

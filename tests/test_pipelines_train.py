@@ -226,7 +226,8 @@ def test_another_evaluation_is_added_and_the_same_one_replaced(finished, capsys)
 
 
 @pytest.mark.parametrize(
-    "name", ["train", "evaluate", "export", "generate", "plot", "encode", "check_serving"]
+    "name",
+    ["train", "evaluate", "export", "generate", "plot", "encode", "check_serving", "members"],
 )
 def test_help_answers_without_tensorflow(name, tmp_path):
     code = (

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import types
 
 import keras
 import numpy as np
@@ -18,7 +19,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import tfvae
 from pipelines import cli
 from tfvae import components
+from tfvae.conditions.label import Label
 from tfvae.datasets.base import Dataset
+from tfvae.datasets.conditioned import Conditioned
 from tfvae.training import checkpoints, feeding, guard, keeper, logs, loop
 
 SPEC = "mnist(limit=230)"  # 5 steps of 50 an epoch, the last one of 30
@@ -90,6 +93,14 @@ class StopAt(keras.callbacks.Callback):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
+def stopped(at, vae, data, run, **options):
+    """Trains until SIGTERM comes at a block of an epoch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "Images", lambda *_: StopAt(*at))
+        with pytest.raises(keeper.Stopped, match="SIGTERM"):
+            loop.train(vae, data, run, **NUMBERS, **options)
+
+
 @pytest.fixture(scope="module")
 def in_blocks(tmp_path_factory):
     """The same run in blocks of 2 steps: 2, 2 and the short batch; by whether XLA compiles it."""
@@ -116,11 +127,7 @@ def test_sigterm_at_any_block_and_resuming_ends_with_the_same_bits(
     spec = "mnist(limit=200)" if jit_compile else SPEC
     data = components.build(Dataset, spec)
     whole_run, whole_state = in_blocks(spec, jit_compile)
-    vae = make(jit_compile)
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "Images", lambda *_: StopAt(*at))
-        with pytest.raises(keeper.Stopped, match="SIGTERM"):
-            loop.train(vae, data, tmp_path, epochs=3, **NUMBERS)
+    stopped(at, make(jit_compile), data, tmp_path, epochs=3)
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     again = make(jit_compile)
     result = loop.train(again, data, tmp_path, epochs=3, **NUMBERS)
@@ -128,6 +135,53 @@ def test_sigterm_at_any_block_and_resuming_ends_with_the_same_bits(
     assert state(again) == whole_state
     assert curves(tmp_path) == curves(whole_run)
     assert scalars(tmp_path) == scalars(whole_run)
+
+
+def test_examples_that_live_on_the_device_give_the_same_bits(whole, tmp_path, monkeypatch):
+    cpu = tf.config.list_logical_devices("CPU")[0].name  # in the place of a GPU
+    monkeypatch.setattr(feeding, "make", lambda *kind: feeding._Resident(*kind[:3], cpu))
+    run, expected = whole
+    vae = make()
+    loop.train(vae, make_data(), tmp_path, epochs=1, **NUMBERS)
+    vae = make()
+    result = loop.train(vae, make_data(), tmp_path, epochs=3, **NUMBERS)
+    assert result.resumed_at.epoch == 1
+    assert state(vae) == expected
+    assert curves(tmp_path) == curves(run)
+
+
+def test_a_gpu_keeps_examples_that_are_small_and_in_memory(monkeypatch):
+    data, pairs = make_data(), Conditioned(make_data(), Label())
+    assert type(feeding.make(data, 50, 0)) is feeding._Blocks
+    gpu = types.SimpleNamespace(name="GPU:0")
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [gpu])
+    assert type(feeding.make(data, 50, 0)) is feeding._Resident
+    assert type(feeding.make(pairs, 50, 0)) is feeding._Blocks
+    monkeypatch.setattr(feeding, "_RESIDENT_BYTES", data.examples_in_memory().nbytes - 1)
+    assert type(feeding.make(data, 50, 0)) is feeding._Blocks
+
+
+@pytest.mark.parametrize(
+    ("schedule", "how", "epochs"),
+    # XLA compiles for seconds. Of 15 steps the last stage begins after the 5th.
+    [("cosine", {"jit_compile": True}, 1), ("stages", {"run_eagerly": True}, 3)],
+)
+def test_a_falling_rate_goes_on_from_the_short_last_batch_to_the_same_bits(
+    schedule, how, epochs, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(feeding, "block_steps", lambda steps: 2)
+    monkeypatch.setattr(loop, "Images", lambda *_: keras.callbacks.Callback())
+    data, options = make_data(), {"epochs": epochs, "learning_rate_schedule": schedule}
+    whole, begun, again = make(), make(), make()
+    for vae in (whole, begun, again):
+        vae.compile = functools.partial(vae.compile, **how)
+    loop.train(whole, data, tmp_path / "whole", **NUMBERS, **options)
+    stopped((0, 1), begun, data, tmp_path / "run", **options)
+    result = loop.train(again, data, tmp_path / "run", **NUMBERS, **options)
+    assert result.resumed_at.step_in_epoch == 4  # of 5: what is left has 30 examples
+    assert curves(tmp_path / "run")[-1]["learning_rate"] < NUMBERS["learning_rate"]
+    assert state(again) == state(whole)
+    assert curves(tmp_path / "run") == curves(tmp_path / "whole")
 
 
 KILLER = """

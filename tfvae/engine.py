@@ -4,8 +4,8 @@ A block `[steps, batch, *event]` is one XLA program with the loop over its steps
 that the way from Python through TensorFlow's executor is paid once a block and not once a step.
 Whether all went well is asked once a block too: what isn't finite stays so in the weights and in
 the state of the optimizer. Only then the block is taken again, step by step.
-Under a strategy of several replicas XLA compiles one step's gradient, and the optimizer, which
-talks between the replicas, stays outside.
+Under a strategy XLA compiles one step's gradient, and the optimizer, which talks between the
+replicas, stays outside.
 """
 
 import keras
@@ -46,17 +46,19 @@ class Engine:
 
         Args:
             xs: `[steps, batch, *event]`, or a pair with the conditions; one step and this device's
-                share where several train.
+                share under a strategy.
 
         Returns:
             sums: Over all examples of all devices, by name.
             num: Their number.
             finite: Whether all went well.
         """
+        if not tf.distribute.has_strategy():
+            return self._train_block(xs)
+        # Its replicas meet in the optimizer, a single one too, and can't within a compiled loop.
+        self._check_shared()
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-        if replicas > 1:
-            return self._train_share(batches.each(lambda part: tf.squeeze(part, 0), xs), replicas)
-        return self._train_block(xs)
+        return self._train_share(batches.each(lambda part: tf.squeeze(part, 0), xs), replicas)
 
     def test(self, x, start):
         """Evaluates a batch.
@@ -143,6 +145,15 @@ class Engine:
         zeros = {name: tf.zeros_like(value) for name, value in sums.items()}
         return _added(zeros, sums, finite), tf.where(finite, num * replicas, 0), finite
 
+    def _check_shared(self):
+        layer = self._model.likelihood_layer
+        if layer.non_trainable_variables:
+            raise ValueError(
+                f"The likelihood `{layer.spec}` fits a variance to each batch within the step, "
+                f"which a strategy of `tf.distribute` doesn't allow. Choose another, such as "
+                f"`normal(covariance='shared')`, or train without a strategy."
+            )
+
     def _gradients(self, x, step, start, replicas):
         """Returns the gradients of this share of the mean loss, and the sums of the terms."""
         model, num = self._model, _num_rows(x)
@@ -155,18 +166,20 @@ class Engine:
         gradients = tape.gradient(scaled, model.trainable_variables)
         return gradients, _sums(terms)
 
-    def prepared(self, x, step, start=0):
+    def prepared(self, x, step, start=0, prepare=None):
         """Returns the examples that a step of training sees.
 
         Args:
             x: `[batch, *event]` as the data set stores them, or a pair with the conditions.
             step: Iterations of the optimizer before it.
             start: Where this share of the batch begins.
+            prepare: The function that makes them; by default the one that the model trains with.
         """
-        if self._prepare is None:
+        prepare = prepare or self._prepare
+        if prepare is None:
             return x
         seed = noise.seed_of(self._model.seed, Stream.DATA, step)
-        return self._prepare(x, noise.row_seeds(seed, _num_rows(x), start))
+        return prepare(x, noise.row_seeds(seed, _num_rows(x), start))
 
     def _may_go_on(self, good):
         """Says whether training may go on after a gradient that is finite or not."""

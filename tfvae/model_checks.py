@@ -117,7 +117,8 @@ def check_batch(data, event_shape, condition, blocks=False, as_stored=False):
         )
     x = check_examples(parts[0], event_shape, blocks, as_stored)
     values = tf.convert_to_tensor(parts[1])
-    given, wanted = tuple(values.shape), (*x.shape[: -len(event_shape)], *condition.shape)
+    axes = len(x.shape) - len(event_shape)
+    given, wanted = tuple(values.shape), (*x.shape[:axes], *condition.shape)
     if len(given) != len(wanted) or any(
         have != want for have, want in zip(given, wanted, strict=True) if None not in (have, want)
     ):
@@ -151,8 +152,8 @@ def check_examples(data, event_shape, blocks=False, as_stored=False):
             f"Examples are floats in the units of the likelihood. Received {x.dtype.name}. "
             f"Convert them: `x.astype('float32')`, and divide by 255 if they are pixels."
         )
-    event = tuple(x.shape[-len(event_shape) :])
     axes = len(x.shape) - len(event_shape)
+    event = tuple(x.shape[max(0, axes) :])
     if event != event_shape or axes not in ((1, 2) if blocks else (1,)):
         raise ValueError(_wrong_shape(event_shape, f"of shape {tuple(x.shape)}"))
     return x if as_stored else tf.cast(x, tf.float32)

@@ -130,7 +130,9 @@ class VAE(Joint, keras.Model):
                 everywhere but for convolutions on CPU.
             prepare: Function (examples as a data set stores them, seed int32 `[batch, 2]`) ->
                 float32 examples, which runs within each training step: `Dataset.prepare`. It
-                isn't saved with the model. None takes the examples as they come.
+                isn't saved with the model. None takes the examples as they come. If it has a
+                `stored_shape`, that is the shape of one example as it takes them: () for numbers
+                that stand for examples which it holds.
             **kwargs: `run_eagerly`, `steps_per_execution`, ... of Keras.
 
         Raises:
@@ -180,7 +182,7 @@ class VAE(Joint, keras.Model):
                 these and their conditions for a conditional model.
         """
         data = self._check_batch(data, blocks=True)
-        if len(batches.examples(data).shape) == len(self.event_shape) + 1:
+        if len(batches.examples(data).shape) == len(self._stored_shape) + 1:
             data = batches.each(lambda part: part[tf.newaxis], data)
         return self._update_means(*self.engine.train(data))
 
@@ -236,8 +238,14 @@ class VAE(Joint, keras.Model):
 
     def _check_batch(self, data, blocks=False):
         as_stored = blocks and self._prepare is not None
-        kinds = (self.event_shape, self.condition, blocks, as_stored)
+        shape = self._stored_shape if as_stored else self.event_shape
+        kinds = (shape, self.condition, blocks, as_stored)
         return model_checks.check_batch(data, *kinds)
+
+    @property
+    def _stored_shape(self):
+        """Shape of one example as a step of training gets it."""
+        return getattr(self._prepare, "stored_shape", self.event_shape)
 
     def _check_examples(self, x):
         return model_checks.check_examples(x, self.event_shape)

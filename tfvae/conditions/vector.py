@@ -23,6 +23,10 @@ class Vector(Condition, name="vector"):
 
     Raises:
         ValueError: If an option is out of range.
+
+    References:
+        [1] Sohn, Lee and Yan. Learning structured output representation using deep conditional
+            generative models, section 4. NeurIPS 2015.
     """
 
     meaning = "what is known of the example, in the units it came in"

@@ -4,10 +4,11 @@ import abc
 import functools
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfvae import components, noise
-from tfvae.datasets.epochs import cut_epoch
+from tfvae.datasets.epochs import cut_epoch, shuffled_blocks
 from tfvae.noise import Stream
 
 
@@ -172,6 +173,22 @@ class Dataset(components.Component, abc.ABC):
             )
         return self._blocks(batch_size, num_steps, seed, start_step)
 
+    @_pipeline
+    def row_blocks(self, batch_size, num_steps, seed=0, start_step=0):
+        """Returns which rows of `examples_in_memory` the blocks are made of.
+
+        Args:
+            batch_size: As of `blocks`.
+            num_steps: As of `blocks`.
+            seed: As of `blocks`.
+            start_step: As of `blocks`.
+
+        Returns:
+            `tf.data.Dataset` of int32 `[steps, batch]`.
+        """
+        rows = np.arange(self.num_examples("train"), dtype=np.int32)
+        return shuffled_blocks(rows, batch_size, num_steps, seed, start_step)
+
     def block_steps(self, batch_size, num_steps, start_step=0):
         """Returns how many steps each block of an epoch has.
 
@@ -226,6 +243,12 @@ class Dataset(components.Component, abc.ABC):
     def unconditioned(self):
         """The data set of the examples alone; itself unless it yields pairs."""
         return self
+
+    def examples_in_memory(self):
+        """Returns the training examples as `blocks` draws them, an array; or None.
+
+        None where they aren't in memory as a whole, or come with something beside them.
+        """
 
     def factors(self, split):
         """Returns what each example was made from, numbers `[num_examples, num_factors]`, or None.

@@ -172,12 +172,20 @@ class StoredDataset(Dataset):
         return batches.map(_to_float) if examples.dtype == np.uint8 else batches
 
     def _blocks(self, batch_size, num_steps, seed, start_step):
-        part = self._parts["train"]
-        stored = self._binarize in ("none", "dynamic")  # what `_prepare` makes floats of
-        examples = part.examples if stored else self._fixed(part)
+        examples = self._training_examples()
         if isinstance(examples, OnDisk):
             return examples.shuffled_blocks(batch_size, num_steps, seed, start_step)
         return epochs.shuffled_blocks(examples, batch_size, num_steps, seed, start_step)
+
+    def examples_in_memory(self):
+        """Returns the training examples as `blocks` draws them, or None if they are on disk."""
+        examples = self._training_examples()
+        return None if isinstance(examples, OnDisk) else examples
+
+    def _training_examples(self):
+        part = self._parts["train"]
+        stored = self._binarize in ("none", "dynamic")  # what `_prepare` makes floats of
+        return part.examples if stored else self._fixed(part)
 
     def _draws(self):
         return self._binarize == "dynamic"

@@ -11,6 +11,8 @@ from tfvae.networks.sides import crop, halved
 class Conv(Network, name="conv"):
     """Strided convolutions down to the code, transposed convolutions back up.
 
+        h = activation(kernel * h + b), every second row and column;  params = W h + b
+
     Each entry of `channels` halves the height and the width. Sizes that are odd, or too small
     to halve, work: the way up is cropped to the sizes of the way down, so the output has
     exactly the shape of the event. Fits events `(height, width, channels)`.
@@ -24,6 +26,11 @@ class Conv(Network, name="conv"):
     Raises:
         ValueError: If a size is not a positive int, there is no size in `channels`, the activation
             is unknown, or the event is not an image.
+
+    References:
+        [1] Radford, Metz and Chintala. Unsupervised representation learning with deep
+            convolutional generative adversarial networks, section 3.
+            https://arxiv.org/abs/1511.06434
     """
 
     def __init__(self, *, channels=(32, 64), hidden=256, kernel_size=4, activation="relu"):

@@ -8,6 +8,7 @@ _EVALUATION_BATCH_SIZE = 500
 # Steps of a block: enough to make the way from Python to XLA cheap, few enough for caches.
 _BLOCK_STEPS = range(10, 31)
 _BEST_BLOCK_STEPS = 20
+_RESIDENT_BYTES = 2**30  # training examples that a GPU holds: a small part of its memory
 
 
 def make(dataset, batch_size, seed, strategy=None):
@@ -22,15 +23,20 @@ def make(dataset, batch_size, seed, strategy=None):
     Returns:
         A feed. Its `steps` are the steps of an epoch of `batch_size` examples each,
         `calls(start)` the steps of each call of `train_step` from a step of an epoch on,
-        `training(epoch, start)`, `validation()` and `validation_steps` what `fit` takes.
+        `training(epoch, start)`, `validation()` and `validation_steps` what `fit` takes, and
+        `prepare()` what `compile` takes.
         `calls_a_look` says after how many calls to ask whether somebody wants it to stop.
 
     Raises:
         ValueError: If the devices can't share a batch equally.
     """
-    if strategy is None:
-        return _Blocks(dataset, batch_size, seed)
-    return _Shares(dataset, batch_size, seed, strategy)
+    if strategy is not None:
+        return _Shares(dataset, batch_size, seed, strategy)
+    examples = dataset.examples_in_memory()
+    gpus = tf.config.list_logical_devices("GPU")
+    if gpus and examples is not None and examples.nbytes <= _RESIDENT_BYTES:
+        return _Resident(dataset, batch_size, seed, gpus[0].name)
+    return _Blocks(dataset, batch_size, seed)
 
 
 class _Blocks:
@@ -53,6 +59,47 @@ class _Blocks:
 
     def validation(self):
         return self._dataset.split("validation", _EVALUATION_BATCH_SIZE)
+
+    def prepare(self):
+        return self._dataset.prepare
+
+
+class _Resident(_Blocks):
+    """One GPU that holds the training examples: blocks of their row numbers, in the same order.
+
+    Each step gathers its examples on the device, so that next to nothing is sent there.
+    """
+
+    def __init__(self, dataset, batch_size, seed, device):
+        super().__init__(dataset, batch_size, seed)
+        self._device = device
+
+    def training(self, epoch, start):
+        first = epoch * self.steps + start
+        return self._dataset.row_blocks(self.batch_size, self._num_steps, self._seed, first)
+
+    def prepare(self):
+        return _Gather(self._dataset, self._device)
+
+
+class _Gather:
+    """Makes of row numbers what a data set makes of the examples in these rows.
+
+    Args:
+        dataset: A `Dataset` with examples in memory.
+        device: Name of the device that holds them from now on.
+    """
+
+    stored_shape = ()
+
+    def __init__(self, dataset, device):
+        self._dataset = dataset
+        with tf.device(device):
+            # A tensor, and no constant of the program: what a function captures is its argument.
+            self._examples = tf.identity(dataset.examples_in_memory())
+
+    def __call__(self, rows, seed):
+        return self._dataset.prepare(tf.gather(self._examples, rows), seed)
 
 
 class _Shares:
@@ -80,6 +127,9 @@ class _Shares:
 
     def calls(self, start):
         return [1] * (self.steps - start)
+
+    def prepare(self):
+        return self._dataset.prepare
 
     @tf.autograph.experimental.do_not_convert
     def training(self, epoch, start):

@@ -40,7 +40,7 @@ class FiniteGuard(keras.callbacks.Callback):
         block = next(iter(self._dataset.blocks(self._batch_size, 1, self._seed, start)))
         model = self.model
         pair = batches.each(lambda part: part[0], block)
-        model, x = model.bind(model.engine.prepared(pair, step))
+        model, x = model.bind(model.engine.prepared(pair, step, prepare=self._dataset.prepare))
         seeds = noise.row_seeds(noise.seed_of(model.seed, Stream.TRAIN, step), len(x))
         with tf.GradientTape() as tape:
             terms = model.terms(x, seeds, step, training=True)

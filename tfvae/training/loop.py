@@ -80,7 +80,8 @@ def train(
     with strategies.scope_of(strategies.of(vae)):  # the optimizer has variables too
         rate = (learning_rate_schedule, learning_rate, epochs * feed.steps)
         options = {"epsilon": adam_epsilon, "global_clipnorm": clip_norm}
-        vae.compile(keras.optimizers.Adam(rates.make(*rate), **options), prepare=dataset.prepare)
+        optimizer = keras.optimizers.Adam(rates.make(*rate), **options)
+        vae.compile(optimizer, prepare=feed.prepare())
         adaptation.adapt(vae, dataset, seed)  # before a checkpoint puts all back as it was
     folder = directory / "checkpoints"
     at, best_weights = _restore(vae, folder, dataset.fingerprint(), rates.describe(*rate))

@@ -55,15 +55,16 @@ def scope_of(strategy):
 
 
 def of(model):
-    """Returns the strategy that a Keras model was made under, or None for one device."""
+    """Returns the strategy that a Keras model was made under, or None for none."""
     strategy = model.distribute_strategy
-    return strategy if strategy.num_replicas_in_sync > 1 else None
+    with strategy.scope():  # Keras answers with TensorFlow's default one where there was none
+        return strategy if tf.distribute.has_strategy() else None
 
 
 def describe(model):
     """Returns what to say of the devices of a model, a list of sentences."""
     strategy = of(model)
-    if strategy is None:
+    if strategy is None or strategy.num_replicas_in_sync == 1:
         return ["One device."]
     return [
         f"{type(strategy).__name__}: {strategy.num_replicas_in_sync} devices share each batch; "
@@ -104,9 +105,10 @@ def check_model(model, clip_norm):
     Raises:
         ClusterError: If the model or the options ask for it.
     """
-    if of(model) is None:
+    strategy = of(model)
+    if strategy is None:
         return
-    if clip_norm is not None:
+    if clip_norm is not None and strategy.num_replicas_in_sync > 1:
         raise cluster.ClusterError(
             f"Several devices would clip their shares of a gradient, and not the whole. Received "
             f"`--clip-norm {clip_norm}`. Leave it out, or choose `--strategy single`."

@@ -1,0 +1,1 @@
+"""The table of members: what `python -m pipelines.members` is made of."""
