@@ -48,6 +48,16 @@ class Table:
         self._num = num
         self.num_done = self._find()
 
+    def done(self):
+        """Returns the first `num_done` rows, which are there already: dict of name to array."""
+        return {path.stem: self._rows(path) for path in sorted(self._folder.glob("*.npy"))}
+
+    def _rows(self, path):
+        with path.open("rb") as file:
+            shape, _, dtype = _read_header(file)
+            count = self.num_done * math.prod(shape[1:])
+            return np.fromfile(file, dtype, count).reshape(self.num_done, *shape[1:])
+
     def write(self, chunks):
         """Appends chunks until the table is whole, and makes the file.
 

@@ -18,6 +18,9 @@ from tfvae import components
 from tfvae.training.cluster import STRATEGIES
 from tfvae.training.rates import SCHEDULES
 
+#: Where the recipes are that come with the project; `--recipe` takes their names too.
+RECIPES = pathlib.Path(__file__).parent / "recipes"
+
 DEFAULTS = {
     "dataset": "mnist(binarize='dynamic')",
     "network": "mlp",
@@ -31,6 +34,7 @@ DEFAULTS = {
     "batch_size": 100,
     "learning_rate": 1e-3,
     "learning_rate_schedule": "constant",
+    "adam_epsilon": 1e-7,
     "clip_norm": None,
     "precision": "float32",
     "strategy": "auto",
@@ -53,6 +57,7 @@ _NUMBERS = {
     "epochs": (cli.positive_int, "passes over the training data"),
     "batch_size": (cli.positive_int, "examples a step"),
     "learning_rate": (cli.positive_float, "of Adam"),
+    "adam_epsilon": (cli.positive_float, "what Adam adds to the root that it divides by"),
     "clip_norm": (cli.positive_float, "largest norm of a step's gradient; longer ones are cut"),
     "seed": (cli.non_negative_int, "weights, order of the data and all noise follow from it"),
 }
@@ -124,7 +129,11 @@ def make_parser():
             default=cli.NOT_GIVEN,
             help=f"{', '.join(names)}: {text} (default: {DEFAULTS[name]})",
         )
-    parser.add_argument("--recipe", metavar="FILE", help="options from a .toml or .json file")
+    parser.add_argument(
+        "--recipe",
+        metavar="FILE",
+        help="options from a .toml or .json file, or the name of a recipe that comes with tfvae",
+    )
     parser.add_argument("--run", metavar="DIR", help="run directory (default: runs/DATASET-N)")
     parser.add_argument("--resume", action="store_true", help="go on with --run where it stopped")
     parser.add_argument(
@@ -162,18 +171,31 @@ def resolve(given):
     return options
 
 
-def read_recipe(path):
+def recipes():
+    """Returns the names of the recipes that come with the project."""
+    return sorted(path.stem for path in RECIPES.glob("*.toml"))
+
+
+def read_recipe(name):
     """Reads options from a TOML file, or from the `options.json` of a run.
+
+    Args:
+        name: Path of a file, or the name of one of `recipes`.
 
     Raises:
         UsageError: If the file can't be read or an option in it is unknown or out of range.
     """
-    path = pathlib.Path(path)
+    path = pathlib.Path(name)
+    if name in recipes() and not path.exists():
+        path = RECIPES / f"{name}.toml"
     try:
         text = path.read_text(encoding="utf-8")
         options = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
-        raise UsageError(f"The recipe {path} can't be read: {error.strerror}.") from error
+        raise UsageError(
+            f"The recipe {path} can't be read: {error.strerror}. Those that come with tfvae: "
+            f"{', '.join(recipes())}."
+        ) from error
     except ValueError as error:
         raise UsageError(
             f"The recipe {path} is no valid {path.suffix or 'TOML'}: {error}."
@@ -265,6 +287,7 @@ def _listing():
         lines.append(f"{family.replace('_', ' ')}:")
         for member in components.members(family).values():
             lines += [f"  {member}", f"      {member.summary}"]
+    lines += ["recipes:", *(f"  {name}" for name in recipes())]
     return "\n".join(lines)
 
 

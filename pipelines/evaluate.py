@@ -158,18 +158,21 @@ def carry_out(vae, dataset, directory, wish, additions=()):
     """
     from rich.console import Console
 
-    from pipelines.evaluations import tables, work
+    from pipelines.evaluations import records, tables, work
 
     console = Console(highlight=False, soft_wrap=True)
     try:
         report = work.evaluate(vae, dataset, wish, console)
         added = [measure() for measure in additions]
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"Interrupted. {directory / REPORT} is as it was.") from None
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(
+            f"Interrupted. {directory / REPORT} is as it was. {error}".strip()
+        ) from None
     for more, _ in added:
         report.update(more)
-    _add(report, directory / REPORT)
     found = tables.tables_of(report)
+    report = records.joined(report, read_reports(directory / REPORT))
+    _add(report, directory / REPORT)
     for table in found:
         console.print(tables.show(table))
     for _, table in added:
@@ -180,12 +183,12 @@ def carry_out(vae, dataset, directory, wish, additions=()):
     if report["latents"]["alarm"]:
         console.print(report["latents"]["alarm"], markup=False)
     if wish.in_full:
-        console.print(f"Report: {_write_page(vae, dataset, directory, wish, report, found)}")
+        console.print(f"Report: {_write_page(vae, dataset, directory, wish, report)}")
 
 
-def _write_page(vae, dataset, directory, wish, report, found):
+def _write_page(vae, dataset, directory, wish, report):
     """Writes TensorBoard and the page; returns the path of the page."""
-    from pipelines.evaluations import board, charts, page
+    from pipelines.evaluations import board, charts, page, tables
     from tfvae.figures.base import Figure
     from tfvae.training.logs import read_metrics
 
@@ -196,6 +199,7 @@ def _write_page(vae, dataset, directory, wish, report, found):
         if figure.applies_to(vae, dataset, wish.split):
             picture = figure.render(vae, dataset, split=wish.split, seed=wish.seed)
             pictures[figure.member_name] = picture
+    found = tables.tables_of(report)
     page.write(directory / page.NAME, f"Evaluation of {directory}", report, found, pictures)
     return directory / page.NAME
 

@@ -31,9 +31,8 @@ def check(given, dataset, split):
         from tfvae.evaluation import factors
 
         with usage():
-            factors.check(dataset, split)
-            for spec in given.measure or ():
-                components.build(Metric, spec)
+            built = [components.build(Metric, spec) for spec in given.measure or ()]
+            factors.check(dataset, split, built)
 
 
 def asked(given):

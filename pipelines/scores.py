@@ -2,17 +2,19 @@
 
 import argparse
 import dataclasses
+import functools
 import pathlib
 
 import numpy as np
 
-from pipelines import bulk, cli, outputs
+from pipelines import bulk, cli, outputs, scored
 from pipelines.cli import UsageError
 
 #: What scores may be written as; the first is proposed.
 SUFFIXES = (".parquet", ".csv", ".npz", ".tfrecord")
 
 _OPTION = "--scores"
+_PLAIN = ("index", "label")  # columns that are no scores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +75,8 @@ def check(given):
 def evaluate(request, examples, vae, *, num_samples, seed):
     """Scores examples, writes the file, and returns what is added to the report, with a table.
 
+    The same command goes on where an interrupted one was.
+
     Args:
         request: A `Request`.
         examples: List of `anomalies.Group`, the first of the run's own data.
@@ -85,15 +89,24 @@ def evaluate(request, examples, vae, *, num_samples, seed):
     """
     from tfvae.evaluation import scores
 
+    options = {"num_samples": num_samples, "seed": seed}
     own = examples[0]
     reference = "train" if own.split == "validation" else "validation"
-    mean = scores.mean_bound(vae, own.dataset, reference, num_samples=num_samples, seed=seed)
+    asked = scored.asked(examples, vae, reference, options)
+    compute = functools.partial(scores.mean_bound, vae, own.dataset, reference, **options)
+    mean = scored.mean(request.path, asked, compute, _OPTION)
     num = sum(group.dataset.num_examples(group.split) for group in examples)
-    kept: dict[str, list] = {}
-    table = bulk.Table(request.path, {}, num, _OPTION)
-    table.num_done = 0  # what an interrupted command left is made anew
-    rows = _rows(examples, vae, mean, num_samples, seed)
-    table.write(_keeping(cli.tracked(rows, "scoring", num), kept))
+    table = bulk.Table(request.path, asked, num, _OPTION)
+    table.num_done, at = scored.place(examples, table.num_done, scores.CHUNK)
+    kept = {name: [rows] for name, rows in table.done().items() if name not in _PLAIN}
+    rows = _rows(examples, vae, mean, options, at)
+    try:
+        table.write(_keeping(cli.tracked(rows, "scoring", num, table.num_done), kept))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"{table.num_done:,} of {num:,} examples have been scored: the same command goes on."
+        ) from None
+    scored.forget(request.path)
     found = {
         "file": str(request.path),
         "num_examples": num,
@@ -108,15 +121,13 @@ def evaluate(request, examples, vae, *, num_samples, seed):
     return {"scores": found}, _table(found)
 
 
-def _rows(examples, vae, mean, num_samples, seed):
-    """Yields the columns of the file in chunks."""
+def _rows(examples, vae, mean, options, at):
+    """Yields the columns of the file in chunks, from a place on."""
     from tfvae.evaluation import scores
 
-    for group in examples:
-        start = 0
-        for found in scores.terms(
-            vae, group.dataset, group.split, num_samples=num_samples, seed=seed
-        ):
+    first, start = at
+    for group in examples[first:]:
+        for found in scores.terms(vae, group.dataset, group.split, **options, start=start):
             bound = found[scores.bound_of(found)]
             place = slice(start, start + len(bound))
             columns = {"index": np.arange(start, place.stop)}
@@ -127,13 +138,14 @@ def _rows(examples, vae, mean, num_samples, seed):
             typicality = scores.typicality(bound, mean).astype(np.float32)
             yield {**columns, **found, "typicality": typicality}
             start = place.stop
+        start = 0
 
 
 def _keeping(chunks, kept):
     """Yields chunks, and keeps the numbers that the AUROC is made of."""
     for chunk in chunks:
         for name, column in chunk.items():
-            if name not in ("index", "label"):
+            if name not in _PLAIN:
                 kept.setdefault(name, []).append(column)
         yield chunk
 

@@ -22,6 +22,7 @@ _NUMBERS = (
     "batch_size",
     "learning_rate",
     "learning_rate_schedule",
+    "adam_epsilon",
     "seed",
     "clip_norm",
 )

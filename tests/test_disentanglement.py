@@ -112,6 +112,37 @@ def test_a_latent_that_is_there_twice_takes_nothing_from_the_vote():
     assert measure("factor_vae", codes, factors)["factor_vae"].value == 1.0
 
 
+@pytest.mark.parametrize("blur", [0.0, 0.8])
+def test_votes_on_examples_made_anew_agree_where_all_combinations_are_equally_frequent(blur):
+    factors, rng = grid(4, 5, 3, times=40), np.random.default_rng(1)
+
+    def codes_of(rows):
+        assert np.all(rows == np.rint(rows))
+        return rows + blur * rng.normal(size=rows.shape)
+
+    codes = codes_of(factors)
+    found = measure("factor_vae", codes, factors)["factor_vae"]
+    anew = measure("factor_vae(anew=True)", codes, factors, codes_of=codes_of)["factor_vae"]
+    # Five standard errors of the difference of two shares of 2000 votes.
+    assert anew.value == pytest.approx(found.value, abs=5 * (2 * 0.25 / 2000) ** 0.5)
+    assert (found.value == 1.0) == (anew.value == 1.0) == (blur == 0)
+
+
+def test_examples_made_anew_vary_in_all_factors_but_one_and_cover_their_values():
+    factors, seen = grid(4, 5), []
+    spec = "factor_vae(anew=True, num_votes=60, num_samples=30)"
+    measure(spec, factors, factors, codes_of=lambda rows: seen.append(rows) or rows)
+    for rows in np.concatenate(seen).reshape(120, 30, 2):
+        # That 30 draws of 4 values or more are all the same doesn't happen.
+        assert sorted(np.ptp(rows, axis=0) == 0) == [False, True]
+    np.testing.assert_array_equal(np.unique(np.concatenate(seen), axis=0), factors)
+
+
+def test_a_measure_that_makes_examples_needs_data_that_can():
+    with pytest.raises(ValueError, match="made anew, which this data set can't do"):
+        measure("factor_vae(anew=True)", grid(3, 3), grid(3, 3))
+
+
 def test_noise_is_right_as_often_as_the_commonest_factor():
     factors = grid(4, 5, 3, times=20)
     found = measure("factor_vae", noise((len(factors), 4)), factors)["factor_vae"]

@@ -82,7 +82,7 @@ def generator(vae, x):
 
 
 def jitted(vae, x):
-    compiled = tf.function(lambda x: mean(vae, x), jit_compile=True)
+    compiled = tf.function(lambda x: mean(vae, x), jit_compile=True, autograph=False)
     return {"mean": compiled(x)}
 
 
@@ -185,7 +185,9 @@ def test_variables_that_are_dead_in_a_session_are_named(vae, tmp_path, bare):
     listed = endpoints.endpoints(vae, "seed")["encoder"][:1]
     module = tf.Module()
     module.network = vae.encoder
-    function = tf.function(listed[0].function, input_signature=list(listed[0].inputs))
+    function = tf.function(
+        listed[0].function, autograph=False, input_signature=list(listed[0].inputs)
+    )
     signatures = {"serving_default": function.get_concrete_function()}
     tf.saved_model.save(module, str(tmp_path / "encoder"), signatures)
     message = r"`serving_default` of the encoder .*, batch 1: it fails\. .* [Cc]ould not find varia"
@@ -245,7 +247,9 @@ def test_another_value_is_named_by_the_runtime_that_gives_it(vae, tmp_path, bare
 def converted(function, size, path, flex=False):
     """Writes a function of [batch, size] as a LiteRT file, converted in this process."""
     spec = tf.TensorSpec((None, size), tf.float32, "x")
-    concrete = tf.function(function, input_signature=[spec]).get_concrete_function()
+    concrete = tf.function(
+        function, autograph=False, input_signature=[spec]
+    ).get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
     if flex:
         converter.target_spec.supported_ops = [

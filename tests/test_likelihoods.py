@@ -209,7 +209,9 @@ def test_what_is_stored_is_the_weighted_average_of_past_optima():
 
 def test_the_variance_is_stored_where_xla_compiles_the_step():
     layer, again = build("optimal_normal"), build("optimal_normal")
-    compiled = tf.function(lambda p: layer(p, training=True).log_prob(GREY), jit_compile=True)
+    compiled = tf.function(
+        lambda p: layer(p, training=True).log_prob(GREY), jit_compile=True, autograph=False
+    )
     loc = params_of(layer, 50)
     np.testing.assert_allclose(compiled(loc), again(loc, training=True).log_prob(GREY), rtol=1e-5)
     for stored, expected in zip(layer.weights, again.weights, strict=True):

@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import tfvae
 from pipelines import cli, evaluate
-from pipelines.evaluations import page, tables, work
+from pipelines.evaluations import page, records, tables, work
 from pipelines.runs import open_run
 from tfvae import xla
 from tfvae.evaluation import importance, measures
@@ -121,6 +121,29 @@ def test_tensorboard_holds_the_numbers_and_the_latents(evaluated):
     assert {f"test/{name}" for name in (*names, "latent_kl", "latents", "decomposition")} <= tags
     (event,) = events.Tensors("test/elbo")
     assert tf.make_ndarray(event.tensor_proto) == pytest.approx(report["elbo"])
+
+
+def test_another_evaluation_of_the_same_model_keeps_what_the_first_one_found(evaluated, tmp_path):
+    run, _, report = evaluated
+    shutil.copytree(run, tmp_path / "run")
+    evaluate.main([str(tmp_path / "run"), "--num-samples", "20", "--baselines"])
+    (found,) = evaluate.read_reports(tmp_path / "run" / evaluate.REPORT)
+    assert found["against"] == report["against"]
+    assert found["tightness"] == report["tightness"]
+    assert found["baselines"]
+    assert f"Against {report['against']['run']}" in html.unescape(
+        (tmp_path / "run" / page.NAME).read_text(encoding="utf-8")
+    )
+
+
+def test_what_was_found_of_a_model_that_has_been_trained_on_is_dropped(evaluated):
+    _, _, report = evaluated
+    new = {key: value for key, value in report.items() if key != "against"}
+    assert records.joined(new, [report])["against"] == report["against"]
+    trained = {**new, "elbo": new["elbo"] + 0.01}
+    assert records.joined(trained, [report]) == trained
+    other = {**new, "protocol": {**new["protocol"], "seed": 1}}
+    assert records.joined(other, [report]) == other
 
 
 class Balanced(html.parser.HTMLParser):

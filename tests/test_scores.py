@@ -13,7 +13,7 @@ from test_pipelines_encode import read as read_table
 
 import tfvae
 from pipelines import anomalies, cli, evaluate, runs, scores
-from tfvae import components
+from tfvae import components, xla
 from tfvae.datasets.base import Dataset
 from tfvae.disentanglement.base import Metric
 from tfvae.evaluation import factors, ranking, report
@@ -196,6 +196,49 @@ def test_what_is_added_says_how_well_the_scores_tell_anomalies(vae, moons, score
     assert table.row_count == 5
 
 
+def interrupted(chunks, num):
+    """Yields so many chunks, and then somebody presses Ctrl-C."""
+    yield from itertools.islice(chunks, num)
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("num_chunks", [1, 4])
+def test_scoring_goes_on_where_it_was_interrupted(vae, moons, tmp_path, monkeypatch, num_chunks):
+    monkeypatch.setattr(xla, "pays_off", lambda model: False)  # compiling takes longer than this
+    monkeypatch.setattr(library, "CHUNK", 60)  # 60, 60 and 30 of the examples, and of the others
+    path, far = tmp_path / "scores.csv", "synthetic(kind='moons', num=1500, noise=3.0)"
+    rows = scores._rows
+    whole, _ = write(tmp_path / "whole.csv", vae, moons, spec=far)
+    with monkeypatch.context() as patch:
+        patch.setattr(scores, "_rows", lambda *a: interrupted(rows(*a), num_chunks))
+        done = {1: 60, 4: 210}[num_chunks]
+        with pytest.raises(KeyboardInterrupt, match=f"{done} of 300 examples have been scored"):
+            write(path, vae, moons, spec=far)
+    assert not path.exists()
+    anew = []
+    monkeypatch.setattr(library, "mean_bound", lambda *_, **__: pytest.fail("it is there"))
+    monkeypatch.setattr(scores, "_rows", lambda *a: anew.extend(rows(*a)) or iter(anew))
+    found, _ = write(path, vae, moons, spec=far)
+    assert sum(len(chunk["elbo"]) for chunk in anew) == 300 - done
+    assert path.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert {**found, "file": whole["file"]} == whole
+    assert {p.name for p in tmp_path.iterdir()} == {"scores.csv", "whole.csv"}
+
+
+def test_rows_of_another_model_are_made_anew(vae, moons, tmp_path, monkeypatch):
+    monkeypatch.setattr(xla, "pays_off", lambda model: False)
+    path, rows = tmp_path / "scores.csv", scores._rows
+    with monkeypatch.context() as patch:
+        patch.setattr(library, "CHUNK", 60)
+        patch.setattr(scores, "_rows", lambda *a: interrupted(rows(*a), 1))
+        with pytest.raises(KeyboardInterrupt):
+            write(path, vae, moons)
+    other = tfvae.VAE(moons.event_shape, 1, network="mlp(hidden=(8,))", likelihood="normal", seed=1)
+    write(path, other, moons)
+    write(tmp_path / "whole.csv", other, moons)
+    assert path.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
 def test_another_data_set_is_scored_beside_the_examples(vae, moons, tmp_path):
     far = "synthetic(kind='linear_gaussian', size=2, num=1500, noise=30.0)"
     found, _ = write(tmp_path / "scores.npz", vae, moons, spec=far)
@@ -251,6 +294,25 @@ def test_the_program_measures_disentanglement(run, evaluated):
         assert f"{score['value']:.3f}" in shown
 
 
+def test_votes_may_be_on_pictures_rendered_anew(run):
+    vae, dataset = runs.open_run(run).model(), build(SHAPES)
+    spec = "factor_vae(anew=True, num_votes=100, num_samples=8, least_stddev=0)"
+    found = factors.evaluate(vae, dataset, "test", metrics=[spec])
+    assert found["metrics"][0].startswith("factor_vae(num_votes=100, num_samples=8")
+    assert 0 < found["scores"]["factor_vae"]["value"] <= 1
+
+
+def test_pictures_made_anew_are_those_of_the_data_set():
+    dataset = build(SHAPES)
+    x = np.concatenate(list(dataset.split("test", 50)))
+    np.testing.assert_array_equal(dataset.examples_of(dataset.factors("test")), x)
+    binary = build(SHAPES.replace(")", ", binarize='static')"))
+    drawn = [binary.examples_of(dataset.factors("test"), start) for start in (0, 19)]
+    assert all(np.isin(each, (0, 1)).all() for each in drawn)
+    assert np.any(drawn[0] != drawn[1])  # each number has noise of its own
+    assert np.all(drawn[0][x == 1] == 1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -269,6 +331,12 @@ def test_what_cannot_be_scored_is_refused_before_the_work(run, place, arguments,
         evaluate.main([str(run), *arguments])
     assert message in str(caught.value)
     assert not list(place.iterdir())
+
+
+def test_a_measure_on_data_that_cannot_be_made_anew_is_refused():
+    dataset = build("synthetic(kind='shapes', size=4, num=100)")
+    with pytest.raises(ValueError, match="can't make them"):
+        factors.evaluate(None, dataset, "test", metrics=["factor_vae(anew=True)"])
 
 
 def test_data_without_factors_are_refused(moons, monkeypatch):

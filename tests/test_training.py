@@ -60,6 +60,12 @@ def scalars(run, part="train"):
     return [(e.step, tf.make_ndarray(e.tensor_proto).item()) for e in events.Tensors("elbo")]
 
 
+@pytest.fixture(autouse=True)
+def _no_pictures(monkeypatch):
+    """Leaves out the pictures of each epoch, which take longer than its steps."""
+    monkeypatch.setattr(loop, "Images", lambda *_: keras.callbacks.Callback())
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A run of three epochs that was never stopped."""
@@ -110,16 +116,9 @@ def test_sigterm_at_any_block_and_resuming_ends_with_the_same_bits(
     spec = "mnist(limit=200)" if jit_compile else SPEC
     data = components.build(Dataset, spec)
     whole_run, whole_state = in_blocks(spec, jit_compile)
-    stop = StopAt(*at)
-    images = loop.Images
-
-    def with_stop(*arguments):
-        stop.images = images(*arguments)
-        return stop
-
     vae = make(jit_compile)
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "Images", with_stop)
+        patch.setattr(loop, "Images", lambda *_: StopAt(*at))
         with pytest.raises(keeper.Stopped, match="SIGTERM"):
             loop.train(vae, data, tmp_path, epochs=3, **NUMBERS)
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
@@ -379,7 +378,7 @@ def test_a_bad_step_of_a_block_leaves_what_the_good_ones_before_it_made(
             return found if first == 3 else dataclasses.replace(found, bound=bound)
 
         monkeypatch.setattr(vae, "terms", broken)
-        _, num, finite = tf.function(vae.engine.train)(tf.constant(xs[:num_good]))
+        _, num, finite = tf.function(vae.engine.train, autograph=False)(tf.constant(xs[:num_good]))
         assert (int(num), bool(finite)) == (30, num_good == 3)
         states.append([np.asarray(v) for v in (*vae.weights, *vae.optimizer.variables)])
     for found, wanted in zip(*states, strict=True):

@@ -180,6 +180,8 @@ def _bits(seed, shape):
 def _threefry(key0, key1, counter0, counter1):
     """Threefry-2x32 with 20 rounds [1, section 3.3]; uint32 tensors that broadcast."""
     words = (key0, key1, counter0, counter1)
+    if tf.executing_eagerly():
+        return _rounds(*words)
     shape = functools.reduce(tf.broadcast_static_shape, [word.shape for word in words])
     words = _traced_rounds(*words)
     for word in words:

@@ -41,6 +41,7 @@ def test_a_program_makes_the_same_vector(spec):
         lambda v: condition.vector(condition.read(v)),
         input_signature=[condition.input],
         jit_compile=True,
+        autograph=False,
     )
     np.testing.assert_array_equal(compiled(values), condition.vector(values))
 

@@ -22,7 +22,7 @@ def test_a_layer_agrees_in_eager_mode_and_xla(spec):
         return (*values, layer.sample(params, seeds)) if layer.reparameterized else values
 
     # As a graph without XLA it is exported, and compared there.
-    compiled = tf.function(everything, jit_compile=True)(params, x, seeds)
+    compiled = tf.function(everything, jit_compile=True, autograph=False)(params, x, seeds)
     for value, expected in zip(compiled, everything(params, x, seeds), strict=True):
         # XLA fuses multiplications with additions: a few units in the last place.
         np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
@@ -39,7 +39,7 @@ def test_a_prior_agrees_in_eager_graph_and_xla(spec):
 
     eager = everything(seeds)
     for jit_compile in (False, True):
-        compiled = tf.function(everything, jit_compile=jit_compile)(seeds)
+        compiled = tf.function(everything, jit_compile=jit_compile, autograph=False)(seeds)
         for value, expected in zip(compiled, eager, strict=True):
             np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)  # as above
 
@@ -55,7 +55,7 @@ def test_a_posterior_agrees_in_eager_graph_and_xla(spec):
         z = layer.sample(params, seeds)
         return z, posterior.log_prob(z), posterior.mean(), posterior.stddev()
 
-    compiled = tf.function(everything, jit_compile=True)(params, seeds)
+    compiled = tf.function(everything, jit_compile=True, autograph=False)(params, seeds)
     for value, expected in zip(compiled, everything(params, seeds), strict=True):
         # As above, through a network and exponentials of its outputs.
         np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-5)
@@ -73,7 +73,7 @@ def test_the_gradient_of_a_density_compiles_in_a_loop_over_batches_of_any_size(s
 
     any_size = [tf.TensorSpec([None, *layer.params_shape]), tf.TensorSpec([None, 2])]
 
-    @tf.function(jit_compile=True, input_signature=any_size)
+    @tf.function(jit_compile=True, autograph=False, input_signature=any_size)
     def last(params, z):  # as the steps of a block, of batches that may differ in size
         body = lambda step, _: (step + 1, gradient(params, z))  # noqa: E731
         return tf.while_loop(lambda step, _: step < 2, body, (0, tf.zeros_like(z)))[1]

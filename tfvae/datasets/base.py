@@ -235,6 +235,19 @@ class Dataset(components.Component, abc.ABC):
         """
         self._check_split(split)
 
+    def examples_of(self, factors, start=0):
+        """Makes examples of any factors anew, or returns None where they can't be made.
+
+        Args:
+            factors: `[num, num_factors]`, as `factors` gives them.
+            start: Number of the first; the noise of an example, if there is any, follows from its
+                number and is that of none of the splits.
+
+        Returns:
+            x: float32 NumPy array `[num, *event_shape]`, as a model sees examples.
+        """
+        del factors, start
+
     def _check_split(self, name):
         if name not in self.splits:
             raise ValueError(

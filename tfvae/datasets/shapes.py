@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfvae.datasets import rendering, scenes
+from tfvae.datasets import binarization, rendering, scenes
 from tfvae.datasets.stored import Part, StoredDataset, check_options
 
 _SMALLEST = 16  # pixels: below, neighbouring values of a factor look alike
@@ -116,6 +116,13 @@ class Shapes(StoredDataset, name="shapes"):
             )
         rows = dict(zip(self.factor_names, factors.T, strict=True))
         return self._scene.draw(rows).astype(np.float32) / np.float32(255)
+
+    def examples_of(self, factors, start=0):
+        """Renders pictures of any factors and makes them binary as those of the splits are."""
+        pictures = self.render(factors)
+        # Below zero: the place of no picture in the data.
+        places = -1 - np.arange(start, start + len(pictures), dtype=np.int32)
+        return binarization.fixed(pictures, self._binarize, places)
 
 
 def _check(size, shapes, colors, scales, rotations, positions):

@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -19,12 +20,15 @@ class Sample:
         values: The factors as numbers, float64 `[num, factor]`.
         classes: The factors as classes 0, 1, ..., int64 `[num, factor]`.
         ordered: Whether a factor lies on a scale, bools `[factor]`; the others are classes alone.
+        codes_of: Function of factors `[num, factor]` -> codes `[num, latent]` of examples that are
+            made anew, or None.
     """
 
     codes: np.ndarray
     values: np.ndarray
     classes: np.ndarray
     ordered: np.ndarray
+    codes_of: Callable | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +51,9 @@ class Metric(components.Component, abc.ABC):
     change of the scale of one.
     """
 
+    #: Whether it looks at examples that are made anew, and needs `codes_of`.
+    makes_examples = False
+
     @abc.abstractmethod
     def _measure(self, sample, rng):
         """Returns scores by name, a dict of `Score`, of a checked `Sample`.
@@ -56,7 +63,7 @@ class Metric(components.Component, abc.ABC):
             rng: `numpy.random.Generator`, for what is drawn.
         """
 
-    def measure(self, codes, factors, *, class_factors=None, seed=0):
+    def measure(self, codes, factors, *, class_factors=None, codes_of=None, seed=0):
         """Scores codes.
 
         Args:
@@ -66,13 +73,16 @@ class Metric(components.Component, abc.ABC):
                 width, where classes are needed.
             class_factors: Indices of factors that are classes without an order; None for all of
                 whole numbers.
+            codes_of: Function of factors `[num, factor]` -> codes `[num, latent]` of examples that
+                are made anew, for a measure that `makes_examples`.
             seed: Int; what is drawn follows from it.
 
         Returns:
             Dict of the name of a score to its `Score`.
 
         Raises:
-            ValueError: If codes and factors don't belong together, or a factor has one value.
+            ValueError: If codes and factors don't belong together, a factor has one value, or
+                `codes_of` is needed.
 
         Examples:
             >>> from tfvae import components
@@ -81,6 +91,11 @@ class Metric(components.Component, abc.ABC):
             >>> round(metric.measure(1.0 * factors, factors)["mig"].value, 6)
             1.0
         """
+        if self.makes_examples and codes_of is None:
+            raise ValueError(
+                f"`{self.spec}` looks at examples that are made anew, which this data set can't "
+                f"do. Train on `shapes`, or leave the option out."
+            )
         codes, values = _checked(codes, factors)
         whole = (values == np.rint(values)).all(axis=0)
         if class_factors is None:
@@ -88,7 +103,7 @@ class Metric(components.Component, abc.ABC):
         else:
             ordered = ~np.isin(np.arange(values.shape[1]), class_factors)
         classes = [_classes(v, w) for v, w in zip(values.T, whole, strict=True)]
-        sample = Sample(codes, values, np.stack(classes, axis=1), ordered)
+        sample = Sample(codes, values, np.stack(classes, axis=1), ordered, codes_of)
         return self._measure(sample, np.random.Generator(np.random.Philox(seed)))
 
 

@@ -4,6 +4,7 @@ import abc
 import math
 
 import keras
+import numpy as np
 
 from tfvae import components
 from tfvae.distribution_layers import fitting
@@ -13,7 +14,8 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
     """Reads a tensor of parameters as a distribution: q(z|x) on an encoder, p(x|z) on a decoder.
 
     A member overrides `params_shape`, `_distribution` and `_sample`, `_in_support` where not every
-    number has a density, and `_of_moments` where its moments tell all of it.
+    number has a density, `_params_at` where parameters follow from a mean, and `_of_moments` where
+    the moments tell the whole distribution.
 
     Args:
         event_shape: Shape of one example or code, a tuple of ints or an int.
@@ -99,6 +101,13 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
     def _errors(self, distribution, x):
         """Returns how far the mean is from data; a member adds what suits its kind of data."""
         return {"squared_error": (x - distribution.mean()) ** 2}
+
+    def _params_at(self, mean):
+        """Returns parameters, NumPy `[*params_shape]`, for a mean NumPy `[*event_shape]`, or None.
+
+        A mean of data may lie at the border of what the distribution reaches.
+        """
+        del mean
 
     def _network_input(self, x):
         """Returns data as an encoder reads it best; the default as it is."""
@@ -203,6 +212,22 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
             distribution: As of a call; None where the moments don't tell it.
         """
         return self._of_moments(moments)
+
+    @property
+    def begins_at_mean(self):
+        """Whether `params_at` is defined: a decoder begins at the mean of the training data."""
+        return type(self)._params_at is not DistributionLayer._params_at
+
+    def params_at(self, mean):
+        """Returns parameters at which the distribution has a mean, as near as it may be.
+
+        Args:
+            mean: Array `[*event_shape]`.
+
+        Returns:
+            params: NumPy array `[*params_shape]`, or None where `begins_at_mean` is False.
+        """
+        return self._params_at(np.asarray(mean))
 
     @property
     def has_reports(self):

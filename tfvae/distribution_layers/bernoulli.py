@@ -11,6 +11,7 @@ from tfvae.distribution_layers.elements import flattened
 tfd = tfp.distributions
 
 _EDGE = 1e-6  # a probability that is rounded to 0 or 1 leaves this much to the other value
+_LEAST = 1e-3  # probability that a decoder begins with, and its distance from 1, as in [2]
 
 
 class BernoulliLayer(DistributionLayer, name="bernoulli"):
@@ -40,6 +41,8 @@ class BernoulliLayer(DistributionLayer, name="bernoulli"):
 
     References:
         [1] Kingma and Welling, appendix C.1. https://arxiv.org/abs/1312.6114
+        [2] Burda et al., the code of https://arxiv.org/abs/1509.00519: the last bias is the logit
+            of the mean of the training data.
     """
 
     support = "{0, 1}"
@@ -68,6 +71,10 @@ class BernoulliLayer(DistributionLayer, name="bernoulli"):
     def _errors(self, distribution, x):
         wrong = tf.not_equal(distribution.mean() > 0.5, x > 0.5)
         return {**super()._errors(distribution, x), "misclassified": tf.cast(wrong, tf.float32)}
+
+    def _params_at(self, mean):
+        mean = np.clip(mean, _LEAST, 1 - _LEAST)
+        return np.log(mean) - np.log1p(-mean)
 
     def _in_support(self, x):
         return bool(np.all((x == 0) | (x == 1)))

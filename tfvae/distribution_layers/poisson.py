@@ -1,5 +1,6 @@
 """The Poisson distribution, for counts."""
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -8,6 +9,8 @@ from tfvae.distribution_layers.counts import CountsLayer
 from tfvae.distribution_layers.elements import Elementwise, positive
 
 tfd = tfp.distributions
+
+_LEAST = 1e-3  # rate that a decoder begins with
 
 
 class PoissonLayer(CountsLayer, name="poisson"):
@@ -53,6 +56,9 @@ class PoissonLayer(CountsLayer, name="poisson"):
     def _of_moments(self, moments):
         mean = moments["mean"]
         return self._distribution(tf.math.log(positive(mean)))
+
+    def _params_at(self, mean):
+        return np.log(np.maximum(mean, _LEAST))
 
     def _sample(self, distribution, seed):
         return draws.poisson(seed, distribution.mean())

@@ -1,8 +1,11 @@
 """How the codes of a split keep apart the factors that its examples were made from."""
 
-import numpy as np
+import itertools
 
-from tfvae import components
+import numpy as np
+import tensorflow as tf
+
+from tfvae import components, xla
 from tfvae.disentanglement.base import Metric
 
 #: Examples that speak for a split.
@@ -11,8 +14,13 @@ NUM_EXAMPLES = 10_000
 _BATCH_SIZE = 500
 
 
-def check(dataset, split):
-    """Refuses data whose factors aren't known.
+def check(dataset, split, metrics=()):
+    """Refuses data whose factors aren't known, or that can't make examples which a measure needs.
+
+    Args:
+        dataset: A `Dataset`.
+        split: Name of a split.
+        metrics: Measures, a list of `Metric`.
 
     Raises:
         ValueError: If it is so, or there is no such split.
@@ -23,6 +31,13 @@ def check(dataset, split):
             f"`{dataset.spec}` aren't. Train on `shapes`, or on a data set of your own with "
             f"`factors(split)`."
         )
+    some = dataset.factors(split)[:1]
+    for metric in metrics:
+        if metric.makes_examples and dataset.examples_of(some) is None:
+            raise ValueError(
+                f"`{metric.spec}` looks at examples that are made anew, and `{dataset.spec}` can't "
+                f"make them. Train on `shapes`, or measure without that option."
+            )
 
 
 def evaluate(model, dataset, split, *, metrics=None, num_examples=NUM_EXAMPLES, seed=0):
@@ -45,16 +60,17 @@ def evaluate(model, dataset, split, *, metrics=None, num_examples=NUM_EXAMPLES, 
         ValueError: If the factors aren't known, or one takes a single value in these examples.
         OSError: If a measure needs a package that is not installed.
     """
-    check(dataset, split)
-    names = dataset.factor_names
-    classes = [names.index(name) for name in dataset.class_factors if name in names]
     specs = list(components.members("disentanglement")) if metrics is None else metrics
     built = [components.build(Metric, spec) for spec in specs]
+    check(dataset, split, built)
+    names = dataset.factor_names
+    classes = [names.index(name) for name in dataset.class_factors if name in names]
+    options = {"class_factors": classes, "codes_of": _codes_of(model, dataset), "seed": seed}
     codes = means(model, dataset, split, num_examples)
     factors = np.asarray(dataset.factors(split))[: len(codes)]
     scores = {}
     for metric in built:
-        found = metric.measure(codes, factors, class_factors=classes, seed=seed)
+        found = metric.measure(codes, factors, **options)
         scores.update({name: _as_json(score, names) for name, score in found.items()})
     return {
         "scores": scores,
@@ -76,6 +92,23 @@ def means(model, dataset, split, num):
         if missing <= 0:
             break
     return np.concatenate(found)
+
+
+def _codes_of(model, dataset):
+    """Returns a function of factors -> means of q(z|x) of examples that are made anew."""
+    numbers = itertools.count(0)
+
+    def codes_of(factors):
+        start = next(numbers) * len(factors)
+        x = dataset.examples_of(np.asarray(factors, np.int64), start)
+        return _means(model, tf.convert_to_tensor(x)).numpy()
+
+    return codes_of
+
+
+@xla.function
+def _means(model, x):
+    return model.posterior(x).mean()
 
 
 def _as_json(score, names):

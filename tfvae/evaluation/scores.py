@@ -13,7 +13,7 @@ CHUNK = 500
 TERMS = {"log_likelihood": True, "elbo": True, "reconstruction": True, "kl": False}
 
 
-def terms(model, dataset, split, *, num_samples=0, seed=0):
+def terms(model, dataset, split, *, num_samples=0, seed=0, start=0):
     """Yields the terms of every example of a split in chunks, in constant memory.
 
     The noise of an example follows from the seed and from its place, as in
@@ -25,13 +25,14 @@ def terms(model, dataset, split, *, num_samples=0, seed=0):
         split: Name of a split.
         num_samples: Importance samples an example; 0 leaves the log-likelihood out.
         seed: Int.
+        start: The first example, a multiple of `CHUNK`: those before it are left out.
 
     Yields:
         Dict of `log_likelihood` if asked for, `elbo`, `reconstruction` and `kl`, to float32
         `[chunk]`, in nats.
     """
-    done = 0
-    for batch in dataset.split(split, CHUNK):
+    done = start
+    for batch in dataset.split(split, CHUNK).skip(start // CHUNK):
         given, x = model.bind(batch)
         found = dict(_metrics(given, x, _rows(Stream.ELBO, seed, x, done)))
         if num_samples:

@@ -4,6 +4,7 @@ import abc
 import math
 
 import keras
+import numpy as np
 
 from tfvae import components
 
@@ -12,7 +13,8 @@ class Network(components.Component, abc.ABC):
     """A pair of functional Keras models, one for each direction.
 
     A member overrides `encoder` and `decoder`. Both end at the parameter tensor, without an
-    activation: a distribution layer reads it.
+    activation: a distribution layer reads it. Their last weight is a bias, of every parameter or,
+    after a convolution, of those of one place.
     """
 
     @abc.abstractmethod
@@ -49,6 +51,37 @@ class Network(components.Component, abc.ABC):
         joined = keras.layers.Concatenate()([x, shown])
         inner = self.encoder(tuple(joined.shape[1:]), params_shape)
         return keras.Model([x, c], inner(joined), name="encoder")
+
+
+def begin_at(decoder, params_of, mean):
+    """Sets the bias that a decoder ends with, so that it begins near parameters.
+
+    A convolution has one bias for all places: there it is the one for the mean over the places.
+
+    Args:
+        decoder: What `Network.decoder` returned.
+        params_of: Function of a mean `[*event_shape]` -> parameters `[*params_shape]`, NumPy.
+        mean: NumPy array `[*event_shape]`.
+
+    Returns:
+        Whether the decoder ends with such a bias; one of another kind stays as it is.
+
+    Examples:
+        >>> decoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        >>> begin_at(decoder, lambda mean: 2 * mean, np.array([0.5, 1.0]))
+        True
+        >>> decoder(np.zeros([1, 3])).numpy().tolist()
+        [[1.0, 2.0]]
+    """
+    bias, shape = decoder.weights[-1], decoder.output_shape[1:]
+    if tuple(bias.shape) == (math.prod(shape),):
+        bias.assign(params_of(mean).reshape(bias.shape))
+        return True
+    if len(shape) >= 3 and tuple(bias.shape) == (math.prod(shape[2:]),):
+        everywhere = np.broadcast_to(mean.mean(axis=(0, 1)), mean.shape)
+        bias.assign(params_of(everywhere)[0, 0].reshape(bias.shape))
+        return True
+    return False
 
 
 def check_sizes(option, sizes):

@@ -6,8 +6,7 @@ import pathlib
 
 import keras
 
-from tfvae import batches
-from tfvae.training import checkpoints, feeding, rates, strategies
+from tfvae.training import adaptation, checkpoints, feeding, rates, strategies
 from tfvae.training.guard import FiniteGuard
 from tfvae.training.images import Images
 from tfvae.training.keeper import Keeper
@@ -43,6 +42,7 @@ def train(
     batch_size,
     learning_rate,
     learning_rate_schedule="constant",
+    adam_epsilon=1e-7,
     seed=0,
     clip_norm=None,
 ):
@@ -60,6 +60,7 @@ def train(
         batch_size: Examples a step.
         learning_rate: Of Adam, at the first step.
         learning_rate_schedule: One of `rates.SCHEDULES`.
+        adam_epsilon: What Adam adds to the root of the second moment before it divides by it.
         seed: Int; order and noise of the data follow from it.
         clip_norm: Largest norm of the gradient of all weights together, or None.
 
@@ -78,10 +79,9 @@ def train(
     strategies.check_model(vae, clip_norm)
     with strategies.scope_of(strategies.of(vae)):  # the optimizer has variables too
         rate = (learning_rate_schedule, learning_rate, epochs * feed.steps)
-        optimizer = keras.optimizers.Adam(rates.make(*rate), global_clipnorm=clip_norm)
-        vae.compile(optimizer, prepare=dataset.prepare)
-        # Before a checkpoint puts them back as they were.
-        vae.prior_layer.adapt(lambda num: _examples(dataset, num, seed))
+        options = {"epsilon": adam_epsilon, "global_clipnorm": clip_norm}
+        vae.compile(keras.optimizers.Adam(rates.make(*rate), **options), prepare=dataset.prepare)
+        adaptation.adapt(vae, dataset, seed)  # before a checkpoint puts all back as it was
     folder = directory / "checkpoints"
     at, best_weights = _restore(vae, folder, dataset.fingerprint(), rates.describe(*rate))
     writes = strategies.writes(vae)
@@ -131,12 +131,6 @@ def check_schedule(objective, steps, epochs):
             f"end before it trains on the bound that was asked for. Shorten the schedule, or add "
             f"`--epochs {needed}`."
         )
-
-
-def _examples(dataset, num, seed):
-    """Returns examples of the training split in a random order, at most `num`."""
-    num = min(num, dataset.num_examples("train"))
-    return batches.examples(next(iter(dataset.training(num, seed)))).numpy()
 
 
 def _recorders(stack, directory, dataset, feed, at, epochs):
