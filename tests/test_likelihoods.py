@@ -257,6 +257,15 @@ def test_a_mixed_likelihood_draws_rows_that_a_table_could_hold():
     np.testing.assert_array_equal(rows[:, 1], np.round(rows[:, 1]))
 
 
+def test_a_mixed_likelihood_begins_at_the_mean_of_counts_and_at_the_shares_of_categories():
+    layer = build("mixed", (5,), COLUMNS)
+    mean = np.array([0.0, 21.0, 0.5, 0.3, 0.2])  # a number is standardised: its mean is 0
+    params = layer.params_at(mean)
+    assert params.shape == layer.params_shape
+    np.testing.assert_allclose(layer(np.float32(params[np.newaxis])).mean()[0], mean, atol=1e-5)
+    assert layer.transform.decode(np.float32(mean[np.newaxis])).numpy()[0, 1] == 45
+
+
 # Draws and masses.
 
 

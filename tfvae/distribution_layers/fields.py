@@ -30,12 +30,16 @@ class Field:
         """Returns the elements of the field, `[..., size]`."""
         return x[..., self.start : self.start + self.size]
 
+    def raw(self, x):
+        """Returns the values before they were standardised, `[...]`."""
+        return x[..., self.start] * self.stddev + self.mean
+
     def count(self, x):
         """Returns the whole numbers that were standardised, `[...]`."""
         value = x[..., self.start]
         if (self.mean, self.stddev) == (0.0, 1.0):
             return value
-        value = value * self.stddev + self.mean
+        value = self.raw(x)
         return np.round(value) if isinstance(value, np.ndarray) else tf.round(value)
 
 

@@ -13,6 +13,8 @@ from tfvae.distribution_layers.elements import Elementwise
 
 tfd = tfp.distributions
 
+_LEAST = 1e-3  # probability of a category that a decoder begins with
+
 
 class MixedLayer(DistributionLayer, name="mixed"):
     """Reads a vector of parameters as a likelihood of its own for each column of a table.
@@ -146,6 +148,18 @@ class MixedLayer(DistributionLayer, name="mixed"):
                 logits[place] = params[..., start : start + field.size]
                 start += field.size
         return groups, logits
+
+    def _params_at(self, mean):
+        found = []
+        for layer, places in self._groups:
+            columns = [self._fields[place] for place in places]
+            own = [f.raw(mean) if layer.discrete else mean[f.start] for f in columns]
+            params = layer.params_at(np.array(own))
+            found.append(np.zeros(layer.params_shape) if params is None else params)
+        for field in self._fields:
+            if field.spec is None:
+                found.append(np.log(np.maximum(field.of(mean), _LEAST)))
+        return np.concatenate([np.ravel(params) for params in found])
 
     def _sample(self, distribution, seed):
         parts = distribution.distribution

@@ -1,5 +1,6 @@
 """The negative binomial distribution, for counts that spread more than Poisson's."""
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -9,6 +10,8 @@ from tfvae.distribution_layers.counts import CountsLayer
 from tfvae.distribution_layers.elements import Elementwise, log_rising
 
 tfd = tfp.distributions
+
+_LEAST = 1e-3  # mean that a decoder begins with
 
 
 class NegativeBinomialLayer(CountsLayer, name="negative_binomial"):
@@ -52,6 +55,11 @@ class NegativeBinomialLayer(CountsLayer, name="negative_binomial"):
     def _distribution(self, params):
         log_mean, log_size = tf.split(params, 2, axis=-1)
         return tfd.Independent(_NegativeBinomial(log_mean, log_size), len(self.event_shape))
+
+    def _params_at(self, mean):
+        log_mean = np.log(np.maximum(mean, _LEAST))
+        # A size of 1, the geometric distribution: as broad as its mean is large, whatever it is.
+        return np.concatenate([log_mean, np.zeros_like(log_mean)], axis=-1)
 
     def _sample(self, distribution, seed):
         d = distribution.distribution
