@@ -22,7 +22,7 @@ from tfvae import components
 from tfvae.conditions.label import Label
 from tfvae.datasets.base import Dataset
 from tfvae.datasets.conditioned import Conditioned
-from tfvae.training import checkpoints, feeding, guard, keeper, logs, loop
+from tfvae.training import adaptation, checkpoints, feeding, guard, keeper, logs, loop
 
 SPEC = "mnist(limit=230)"  # 5 steps of 50 an epoch, the last one of 30
 NUMBERS = {"batch_size": 50, "learning_rate": 1e-3}
@@ -397,6 +397,7 @@ def test_overflows_of_a_scaled_loss_are_left_out_until_the_scale_is_one(tmp_path
         return dataclasses.replace(found, bound=_broken_backwards(found.bound, True))
 
     monkeypatch.setattr(vae, "terms", broken)
+    adaptation.adapt(vae, make_data(), seed=0)  # as training begins
     before = vae.get_weights()
     with pytest.raises(keeper.NotFiniteError, match="gradient of"):
         loop.train(vae, make_data(), tmp_path, epochs=9, **NUMBERS)
