@@ -86,6 +86,7 @@ def test_a_release_names_the_columns_and_the_codes_of_their_categories(place):
         "formats": {},
         "variants": {},
         "files": {},
+        "samples": [],
     }
     card = model_card.text(content)
     assert "| 2 | city | category | 0 Bern, 1 Oslo, 2 Rome |" in card
