@@ -20,7 +20,7 @@ from pipelines.benchmarks import (
     training,
     works,
 )
-from pipelines.cli import Failure, UsageError
+from pipelines.cli import Failure
 
 _DESCRIPTION = """\
 Time this project and its peers on the same work, on the CPU, and write the results as JSON.
@@ -110,13 +110,7 @@ def _plan(given):
 
 def _check_output(name, overwrite):
     path = pathlib.Path(name)
-    if path.is_dir():
-        raise UsageError(f"`--output` names {path}, which is a directory. Name a file.")
-    if path.exists() and not overwrite:
-        raise UsageError(
-            f"`--output` names {path}, which exists. Choose another name, or add `--overwrite`."
-        )
-    cli.check_writable(path, "--output")
+    cli.check_new_file(path, overwrite)
     return path
 
 

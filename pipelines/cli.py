@@ -154,6 +154,25 @@ def _exhausted(error):
     return "Out of memory. Make the model, the batch or the data smaller."
 
 
+def check_new_file(path, overwrite):
+    """Refuses an `--output` that is a directory, exists already, or can't be written.
+
+    Args:
+        path: `pathlib.Path` of a file to come.
+        overwrite: Whether it may be replaced.
+
+    Raises:
+        UsageError: If it is so.
+    """
+    if path.is_dir():
+        raise UsageError(f"`--output` names {path}, which is a directory. Name a file.")
+    if path.exists() and not overwrite:
+        raise UsageError(
+            f"`--output` names {path}, which exists. Choose another name, or add `--overwrite`."
+        )
+    check_writable(path, "--output")
+
+
 def check_writable(path, option):
     """Refuses a place in which nothing can be made, before the work that would end there.
 

@@ -81,13 +81,7 @@ def _make_parser():
 
 
 def _check_places(output, results, overwrite):
-    if output.is_dir():
-        raise UsageError(f"`--output` names {output}, which is a directory. Name a file.")
-    if output.exists() and not overwrite:
-        raise UsageError(
-            f"`--output` names {output}, which exists. Choose another name, or add `--overwrite`."
-        )
-    cli.check_writable(output, "--output")
+    cli.check_new_file(output, overwrite)
     cli.check_writable(results, "--results")
 
 

@@ -77,11 +77,9 @@ def train(
     check_schedule(vae.objective, feed.steps, epochs)
     directory = pathlib.Path(directory)
     strategies.check_model(vae, clip_norm)
+    rate = (learning_rate_schedule, learning_rate, epochs * feed.steps)
     with strategies.scope_of(strategies.of(vae)):  # the optimizer has variables too
-        rate = (learning_rate_schedule, learning_rate, epochs * feed.steps)
-        options = {"epsilon": adam_epsilon, "global_clipnorm": clip_norm}
-        optimizer = keras.optimizers.Adam(rates.make(*rate), **options)
-        vae.compile(optimizer, prepare=feed.prepare())
+        _compile(vae, feed, rate, epsilon=adam_epsilon, global_clipnorm=clip_norm)
         adaptation.adapt(vae, dataset, seed)  # before a checkpoint puts all back as it was
     folder = directory / "checkpoints"
     at, best_weights = _restore(vae, folder, dataset.fingerprint(), rates.describe(*rate))
@@ -96,6 +94,10 @@ def train(
     if keeper.best_weights is not None:
         vae.set_weights(keeper.best_weights)
     return Result(at, keeper.position.best_epoch, keeper.position.best_value)
+
+
+def _compile(vae, feed, rate, **options):
+    vae.compile(keras.optimizers.Adam(rates.make(*rate), **options), prepare=feed.prepare())
 
 
 def _restore(vae, folder, fingerprint, rate):
