@@ -1,5 +1,7 @@
 """Distributions that several families share, on top of TensorFlow Probability."""
 
+import math
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -63,6 +65,14 @@ class DiagonalNormal(tfd.TransformedDistribution):  # type: ignore[name-defined]
 
     def _variance(self):
         return self._stddev() ** 2
+
+    def _log_prob(self, value, **kwargs):
+        # What the base's density and the bijector's determinant come to, without the machinery
+        # for bijectors of any kind: a hundredth of its time. By the inverse, since the bijector
+        # remembers the noise of what it drew, which keeps the digits that a small scale loses.
+        del kwargs  # arguments for parts that have none
+        eps = self.bijector.inverse(value)
+        return self._sum(-0.5 * (eps**2 + math.log(2 * math.pi)) - self._log_scale)
 
     def _entropy(self):
         # H = sum(log scale) + n/2 log(2 pi e): the base's entropy and the log-determinant.

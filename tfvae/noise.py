@@ -27,6 +27,7 @@ import tensorflow as tf
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = np.uint32(0x1BD11BDA)
+_FEW = 2**16
 
 
 class Stream(enum.IntEnum):
@@ -54,19 +55,13 @@ def seed_of(*numbers):
     # Plain numbers, which stand first, are folded here and not in the program, where each
     # would cost seconds of compilation.
     plain = list(itertools.takewhile(lambda number: isinstance(number, int), numbers))
-    seed = tf.constant(_seed_of_plain(plain))
+    folded = np.zeros(2, np.int32)
+    for number in plain:
+        folded = _fold_in_plain(folded, np.array(number, np.int32))
+    seed = tf.constant(folded)
     for number in numbers[len(plain) :]:
         seed = fold_in(seed, number)
     return seed
-
-
-def _seed_of_plain(numbers):
-    """Does what `seed_of` does, in NumPy."""
-    key = np.zeros([2, 1], np.uint32)  # arrays: scalars of NumPy warn where they wrap around
-    for number in numbers:
-        data = np.array([number], np.int32).view(np.uint32)
-        key = np.stack(_rounds(key[0], key[1], np.zeros_like(data), data))
-    return key[:, 0].view(np.int32)
 
 
 def fold_in(seed, data):
@@ -79,10 +74,19 @@ def fold_in(seed, data):
     Returns:
         seed: int32 `[..., 2]`, the shapes broadcast together.
     """
-    data = tf.bitcast(tf.cast(data, tf.int32), tf.uint32)
-    key = tf.bitcast(tf.convert_to_tensor(seed, tf.int32), tf.uint32)
+    data, seed = tf.cast(data, tf.int32), tf.convert_to_tensor(seed, tf.int32)
+    if _is_at_hand(max(seed.shape.num_elements() or 0, data.shape.num_elements() or 0)):
+        return tf.constant(_fold_in_plain(seed.numpy(), data.numpy()))
+    data, key = tf.bitcast(data, tf.uint32), tf.bitcast(seed, tf.uint32)
     words = _threefry(key[..., 0], key[..., 1], tf.zeros_like(data), data)
     return tf.bitcast(tf.stack(words, axis=-1), tf.int32)
+
+
+def _fold_in_plain(seed, data):
+    """Does what `fold_in` does, in NumPy."""
+    key, data = seed.view(np.uint32), data.view(np.uint32)
+    words = _rounds_plain(key[..., 0], key[..., 1], np.zeros_like(data), data)
+    return np.stack(words, axis=-1).view(np.int32)
 
 
 def row_seeds(seed, num, start=0):
@@ -168,20 +172,31 @@ def normal(seed, shape):
 def _bits(seed, shape):
     """Returns uint32 `[..., *shape]`: words of the stream that each seed opens."""
     num = math.prod(shape)
-    half = (num + 1) // 2
-    key = tf.bitcast(tf.convert_to_tensor(seed, tf.int32), tf.uint32)[..., tf.newaxis, :]
-    counter = tf.constant(np.arange(half, dtype=np.uint32))
+    seed, counter = tf.convert_to_tensor(seed, tf.int32), np.arange((num + 1) // 2, dtype=np.uint32)
+    if _is_at_hand((seed.shape.num_elements() or 0) * len(counter)):
+        key = seed.numpy().view(np.uint32)[..., np.newaxis, :]
+        words = _rounds_plain(key[..., 0], key[..., 1], np.ones_like(counter), counter)
+        stream = np.concatenate(words, axis=-1)[..., :num]
+        return tf.constant(stream.reshape([*seed.shape[:-1], *shape]))
+    key = tf.bitcast(seed, tf.uint32)[..., tf.newaxis, :]
+    counter = tf.constant(counter)
     words = _threefry(key[..., 0], key[..., 1], tf.ones_like(counter), counter)
     # The halves lie side by side rather than interleaved: no transpose.
     stream = tf.concat(words, axis=-1)[..., :num]
     return tf.reshape(stream, tf.concat([tf.shape(key)[:-2], tf.constant(shape, tf.int32)], 0))
 
 
+def _is_at_hand(num_words):
+    """Whether values are there already, and so few that NumPy is done before TensorFlow begins.
+
+    An operation of TensorFlow takes as long as 50 of NumPy, and a draw has 200.
+    """
+    return tf.executing_eagerly() and num_words <= _FEW
+
+
 def _threefry(key0, key1, counter0, counter1):
     """Threefry-2x32 with 20 rounds [1, section 3.3]; uint32 tensors that broadcast."""
     words = (key0, key1, counter0, counter1)
-    if tf.executing_eagerly():
-        return _rounds(*words)
     shape = functools.reduce(tf.broadcast_static_shape, [word.shape for word in words])
     words = _traced_rounds(*words)
     for word in words:
@@ -189,8 +204,14 @@ def _threefry(key0, key1, counter0, counter1):
     return words
 
 
+def _rounds_plain(*words):
+    """Does what `_threefry` does, in NumPy."""
+    with np.errstate(over="ignore"):  # scalars warn where they wrap around
+        return _rounds(*words)
+
+
 def _rounds(key0, key1, counter0, counter1):
-    """Does what `_threefry` does, for tensors of unknown shape and for NumPy."""
+    """Does what `_threefry` does, for tensors of unknown shape and for arrays."""
     keys = (key0, key1, key0 ^ key1 ^ _PARITY)
     x0, x1 = counter0 + keys[0], counter1 + keys[1]
     for group in range(5):
