@@ -37,6 +37,24 @@ def _seeds():
     keras.utils.set_random_seed(0)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _iterators_end_at_once():
+    """Without tf.data's tuner, which sleeps for up to 5 s before an iterator can go.
+
+    The pipelines of this project leave it out (`tfvae/datasets/base.py`); those that Keras makes of
+    arrays, and those that tests make, don't.
+    """
+    import tensorflow as tf
+
+    untuned, iterate = tf.data.Options(), tf.data.Dataset.__iter__
+    untuned.autotune.enabled = False
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            tf.data.Dataset, "__iter__", lambda self: iterate(self.with_options(untuned))
+        )
+        yield
+
+
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder of the test's own, which it works in."""

@@ -45,6 +45,7 @@ def test_the_best_epoch_is_that_of_the_true_elbo_and_not_of_the_warmed_up_bound(
     vae = tfvae.VAE(
         (28, 28, 1), 8, network="mlp(hidden=(32,))", objective="elbo(beta=300.0, warmup_steps=6)"
     )
+    vae.compile = functools.partial(vae.compile, run_eagerly=True)
     result = loop.train(vae, data, tmp_path, epochs=3, batch_size=150, learning_rate=1e-4)
     records = [record["validation"] for record in logs.read_metrics(tmp_path / "metrics.jsonl")]
     elbos, bounds = ([sign * r[k] for r in records] for k, sign in (("elbo", 1), ("loss", -1)))
