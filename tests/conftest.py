@@ -49,9 +49,7 @@ def _iterators_end_at_once():
     untuned, iterate = tf.data.Options(), tf.data.Dataset.__iter__
     untuned.autotune.enabled = False
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            tf.data.Dataset, "__iter__", lambda self: iterate(self.with_options(untuned))
-        )
+        patch.setattr(tf.data.Dataset, "__iter__", lambda self: iterate(self.with_options(untuned)))
         yield
 
 

@@ -1,5 +1,6 @@
 """The main use, end to end: train, watch, resume, evaluate; and what it says to bad input."""
 
+import functools
 import json
 import os
 import pathlib
@@ -153,12 +154,11 @@ def test_a_run_is_its_own_recipe(finished):
     assert commands.resolve(given) == options
 
 
-def test_a_run_that_goes_on_later_ends_with_the_same_bits(finished, tmp_path):
-    run, _ = finished  # by another process: the same command gives the same run
-    for epochs in (1, 3):  # a new model each time, as in a new process
-        options = {**runs.read_options(run), "epochs": epochs}
-        dataset, vae = train._build(options)
-        loop.train(vae, dataset, tmp_path, **{key: options[key] for key in train._NUMBERS})
+def test_the_same_command_gives_the_same_bits(finished, tmp_path):
+    run, _ = finished  # by another process
+    options = runs.read_options(run)
+    dataset, vae = train._build(options)
+    loop.train(vae, dataset, tmp_path, **{key: options[key] for key in train._NUMBERS})
     vae.save(tmp_path / "model.keras")
     assert weights(tmp_path) == weights(run)
     records = logs.read_metrics(tmp_path / "metrics.jsonl")
@@ -169,10 +169,12 @@ def test_a_run_that_goes_on_later_ends_with_the_same_bits(finished, tmp_path):
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_in_one_message_a_checkpoint_and_its_status(number, status, tmp_path):
-    command = [sys.executable, "-m", "pipelines.train", *SMALL, "--run", "run", "--no-export"]
+    root = pathlib.Path(__file__).parent
+    eagerly = [root / "programs" / "train_as.py", json.dumps({"run_eagerly": True})]
     with subprocess.Popen(
-        [*command, "--epochs", "3000"], cwd=tmp_path, stderr=subprocess.PIPE, text=True,
-        stdout=subprocess.DEVNULL,
+        [sys.executable, *eagerly, *SMALL, "--run", "run", "--no-export", "--epochs", "3000"],
+        env={**os.environ, "PYTHONPATH": str(root.parent)}, cwd=tmp_path, text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         wait_for(lambda: list(tmp_path.glob("run/checkpoints/step-*.npz")))
         process.send_signal(number)
@@ -378,6 +380,10 @@ def test_ctrl_c_while_results_are_written_says_how_to_go_on(tmp_path, monkeypatc
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
+    # Quicker for a few steps.
+    monkeypatch.setattr(
+        tfvae.VAE, "compile", functools.partialmethod(tfvae.VAE.compile, run_eagerly=True)
+    )
     monkeypatch.setattr(evaluate, "report_on", interrupt)
     with pytest.raises(KeyboardInterrupt, match="--resume --run run"):
         train.main([*SMALL, "--epochs", "1", "--run", "run"])

@@ -29,31 +29,33 @@ import pathlib, sys
 import numpy as np
 import tensorflow as tf
 
-name, num_cpus, out = sys.argv[1], int(sys.argv[2]), pathlib.Path(sys.argv[3])
+num_cpus, places = int(sys.argv[1]), [pathlib.Path(place) for place in sys.argv[2:]]
 cpus = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(
     cpus[0], [tf.config.LogicalDeviceConfiguration()] * num_cpus
 )
 from tfvae.training import loop, strategies
-strategy = strategies.make(name)
+made = [strategies.make({"worker0": "auto", "worker1": "auto"}.get(p.name, p.name)) for p in places]
 import tfvae
 from tfvae import components
 from tfvae.datasets.base import Dataset
 
 data = components.build(Dataset, "mnist(binarize='dynamic', limit=1000, validation=200)")
-with strategies.scope_of(strategy):
-    vae = tfvae.VAE((28, 28, 1), 2, network="mlp(hidden=(8,))")
-loop.train(vae, data, out / "run", epochs=1, batch_size=20, learning_rate=1e-3)
-assert vae.engine.jit_compile
-assert strategy is None or strategy.num_replicas_in_sync == 2
-np.savez(out / "weights.npz", *strategies.on_one_device(vae).get_weights())
+for out, strategy in zip(places, made):
+    with strategies.scope_of(strategy):
+        vae = tfvae.VAE((28, 28, 1), 2, network="mlp(hidden=(8,))")
+    loop.train(vae, data, out / "run", epochs=1, batch_size=20, learning_rate=1e-3)
+    assert vae.engine.jit_compile
+    assert (1 if strategy is None else strategy.num_replicas_in_sync) == 1 + (out.name != "single")
+    np.savez(out / "weights.npz", *strategies.on_one_device(vae).get_weights())
 """
 
 
-def start(out, name, num_cpus=1, **environment):
-    out.mkdir()
+def start(num_cpus, *places, **environment):
+    for place in places:
+        place.mkdir()
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, name, str(num_cpus), str(out)],
+        [sys.executable, "-c", PROGRAM, str(num_cpus), *map(str, places)],
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -79,17 +81,12 @@ def free_ports(num):
 def trained(tmp_path_factory):
     """50 steps with XLA: on one device, on two of one process, and in two processes."""
     base, ports = tmp_path_factory.mktemp("runs"), free_ports(2)
-    programs = {
-        "single": start(base / "single", "single"),
-        "mirrored": start(base / "mirrored", "mirrored", num_cpus=2),
-        **{
-            f"worker{i}": start(base / f"worker{i}", "auto", TF_CONFIG=tf_config(i, ports))
-            for i in range(2)
-        },
-    }
-    for name, program in programs.items():
-        _, errors = program.communicate(timeout=500)
-        assert program.returncode == 0, f"{name}: {errors[-3000:]}"
+    programs = [
+        start(2, base / "single", base / "mirrored"),
+        *(start(1, base / f"worker{i}", TF_CONFIG=tf_config(i, ports)) for i in range(2)),
+    ]
+    for status, _, errors in ended(programs):
+        assert status == 0, errors[-3000:]
     return base
 
 
@@ -124,13 +121,14 @@ PARTS = [
 
 def start_training(place, run, *more):
     """Starts `pipelines.train` in two processes, each in a folder of its own."""
-    ports, root = free_ports(2), pathlib.Path(__file__).parent.parent
+    ports, here = free_ports(2), pathlib.Path(__file__).parent
+    program = [here / "programs" / "train_as.py", json.dumps({"jit_compile": False})]
     for index in range(2):
         (place / str(index)).mkdir(exist_ok=True)
     return [
         subprocess.Popen(
-            [sys.executable, "-m", "pipelines.train", "--run", str(run), *more],
-            env={**os.environ, "PYTHONPATH": str(root), "TF_CONFIG": tf_config(index, ports)},
+            [sys.executable, *program, "--run", str(run), *more],
+            env={**os.environ, "PYTHONPATH": str(here.parent), "TF_CONFIG": tf_config(index, ports)},
             cwd=place / str(index),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -28,9 +28,9 @@ SPEC = "mnist(limit=230)"  # 5 steps of 50 an epoch, the last one of 30
 NUMBERS = {"batch_size": 50, "learning_rate": 1e-3}
 
 
-def make(jit_compile=False, **options):
-    """Makes a VAE; with XLA, which compiles for seconds, or step by step where that is no matter."""
-    vae = tfvae.VAE((28, 28, 1), 2, network="mlp(hidden=(8,))", **options)
+def make(jit_compile=False, network="mlp(hidden=(8,))", **options):
+    """Makes a VAE; with XLA, which compiles for seconds, or step by step where none is needed."""
+    vae = tfvae.VAE((28, 28, 1), 2, network=network, **options)
     how = {"jit_compile": True} if jit_compile else {"run_eagerly": True}
     vae.compile = functools.partial(vae.compile, **how)
     return vae
@@ -207,7 +207,10 @@ KILLS = 20
 
 def train_many(run, epochs):
     """Trains without compilation and pictures, which would take seconds after each kill."""
-    vae, data = make(), components.build(Dataset, "mnist(limit=70, validation=30)")
+    vae, data = (
+        make(network="mlp(hidden=())"),
+        components.build(Dataset, "mnist(limit=70, validation=30)"),
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "Images", lambda *_: keras.callbacks.Callback())
         loop.train(vae, data, run, epochs=epochs, **NUMBERS)

@@ -1,6 +1,6 @@
 """What the objectives share: codes drawn from q(z|x), and what each of them is worth in nats."""
 
-import dataclasses
+import functools
 
 import tensorflow as tf
 
@@ -8,19 +8,25 @@ from tfvae import noise
 from tfvae.divergences import closed_kl, log_ratio
 
 
-@dataclasses.dataclass(frozen=True)
 class Weights:
     """What codes z ~ q(z|x) say of an example, in nats.
 
         log w = log p(x|z) + log p(z) - log q(z|x)
 
-    Attributes:
+    Args:
         log_likelihood: log p(x|z), `[sample, batch]`.
-        log_ratio: log q(z|x) - log p(z), `[sample, batch]`.
+        ratio_of: Function without arguments -> log q(z|x) - log p(z), `[sample, batch]`. It is
+            called where somebody asks: a bound with its divergence in closed form doesn't.
     """
 
-    log_likelihood: tf.Tensor
-    log_ratio: tf.Tensor
+    def __init__(self, log_likelihood, ratio_of):
+        self.log_likelihood = log_likelihood
+        self._ratio_of = ratio_of
+
+    @functools.cached_property
+    def log_ratio(self):
+        """What the codes cost, log q(z|x) - log p(z), `[sample, batch]`."""
+        return self._ratio_of()
 
     @property
     def log_weights(self):
@@ -47,7 +53,7 @@ def draw(posterior, seed, num_samples=1):
 
 def weigh(x, z, posterior, prior, likelihood_of):
     """Returns the `Weights` of codes `[sample, batch, latent]` for examples `[batch, *event]`."""
-    return Weights(likelihood_of(z).log_prob(x), log_ratio(posterior, prior, z))
+    return Weights(likelihood_of(z).log_prob(x), lambda: log_ratio(posterior, prior, z))
 
 
 def log_mean_exp(log_weights):
