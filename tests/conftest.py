@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import contextlib
 import dataclasses
 import os
 
@@ -50,6 +51,37 @@ def _iterators_end_at_once():
     untuned.autotune.enabled = False
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tf.data.Dataset, "__iter__", lambda self: iterate(self.with_options(untuned)))
+        yield
+
+
+@pytest.fixture(scope="session")
+def tensorflow_process():
+    """A fresh process with TensorFlow, for tests in which its age doesn't matter: it loads long."""
+    from tfvae.exporters.fresh import Fresh
+
+    with Fresh("tensorflow") as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def bare_process():
+    """A fresh process without TensorFlow, for tests in which its age doesn't matter."""
+    from tfvae.exporters.fresh import Fresh
+
+    with Fresh() as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def old_processes(tensorflow_process, bare_process):
+    """Lets the exports of a module be converted and proven in processes that are there already."""
+    from tfvae.exporters import publication
+
+    def process(*packages):
+        return contextlib.nullcontext(tensorflow_process if packages else bare_process)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publication, "Fresh", process)
         yield
 
 

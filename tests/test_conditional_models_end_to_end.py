@@ -18,7 +18,7 @@ LABELS = np.repeat(np.arange(10), 20).astype(np.int32)
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place(tmp_path_factory, old_processes):
     """A folder with a run on labelled digits, and its export."""
     folder = tmp_path_factory.mktemp("conditional")
     arguments = [

@@ -15,7 +15,6 @@ from tfvae.datasets.base import Dataset
 from tfvae.evaluation.report import evaluate
 from tfvae.exporters import endpoints
 from tfvae.exporters.base import Exporter
-from tfvae.exporters.fresh import Fresh
 from tfvae.exporters.materials import Materials
 from tfvae.figures import gallery
 
@@ -58,10 +57,8 @@ def trained(*datasets):
 
 
 @pytest.fixture(scope="module")
-def process():
-    """One process that converts for all tests: each of its own would import TensorFlow anew."""
-    with Fresh("tensorflow") as process:
-        yield process
+def process(tensorflow_process):
+    return tensorflow_process
 
 
 def written(vae, directory, process, part, signature):

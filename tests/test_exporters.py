@@ -1,6 +1,5 @@
 """Exports run alone, compute what the model computes, and appear whole or not at all."""
 
-import contextlib
 import functools
 import hashlib
 import json
@@ -102,34 +101,15 @@ MODELS = {
 
 
 @pytest.fixture(scope="module", params=MODELS, ids=str)
-def exported(request, tmp_path_factory):
+def exported(request, tmp_path_factory, old_processes):
     """A model and its publication in both formats."""
     vae = build(**MODELS[request.param])
     return vae, tfvae.export(vae, tmp_path_factory.mktemp("exported") / "model")
 
 
-@pytest.fixture(scope="module")
-def tensorflow():
-    """One fresh process for the tests in which its age doesn't matter: it takes long to load."""
-    with Fresh("tensorflow") as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def bare():
-    """The same without TensorFlow."""
-    with Fresh() as process:
-        yield process
-
-
 @pytest.fixture
-def warm(monkeypatch, tensorflow, bare):
-    """A model whose exports use those processes."""
-
-    def process(*packages):
-        return contextlib.nullcontext(tensorflow if packages else bare)
-
-    monkeypatch.setattr(publication, "Fresh", process)
+def warm(old_processes):
+    """A model whose exports use processes that are there."""
     return build()
 
 
@@ -283,10 +263,10 @@ def test_each_part_stores_its_own_weights_once(exported):
         assert shapes == sorted(list(v.shape) for v in network.variables)
 
 
-def test_a_litert_file_holds_each_weight_once(tmp_path, tensorflow):
+def test_a_litert_file_holds_each_weight_once(tmp_path, tensorflow_process):
     # Two signatures read the same weights; large ones make the rest of the file small.
     vae = build(network="mlp(hidden=(400,))", event_shape=(20, 20, 1))
-    materials = Materials(vae, tensorflow)
+    materials = Materials(vae, tensorflow_process)
     paths = litert.LiteRT().write(endpoints.endpoints(vae, "eps"), tmp_path, materials)
     for part, network in (("encoder", vae.encoder), ("decoder", vae.decoder)):
         num_bytes = 4 * network.count_params()

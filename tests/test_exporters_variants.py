@@ -49,7 +49,7 @@ def vae():
 
 
 @pytest.fixture(scope="module")
-def published(vae, tmp_path_factory):
+def published(vae, tmp_path_factory, old_processes):
     """A publication with every variant."""
     x = np.random.default_rng(0).integers(0, 2, (100, 8, 8, 1)).astype(np.float32)
     root = tmp_path_factory.mktemp("exported") / "tiny"

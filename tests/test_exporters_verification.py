@@ -12,7 +12,6 @@ from PIL import Image
 import tfvae
 from tfvae.exporters import comparison, endpoints, flatbuffers, golden, operations
 from tfvae.exporters.base import Endpoint, ExportError, write_saved_model
-from tfvae.exporters.fresh import Fresh
 from tfvae.exporters.litert import LiteRT
 from tfvae.exporters.saved_model import SavedModel
 from tfvae.exporters.verification import Verification
@@ -28,12 +27,6 @@ def vae():
         network.set_weights([rng.normal(0, 0.3, w.shape) for w in network.get_weights()])
     KERNELS["decoder"] = vae.decoder.get_weights()[-2]
     return vae
-
-
-@pytest.fixture(scope="module")
-def bare():
-    with Fresh() as process:
-        yield process
 
 
 class ByTheCApi(SavedModel, name="test_by_the_c_api"):
@@ -180,7 +173,7 @@ def test_weights_that_are_equal_by_nature_are_no_defect(tmp_path):
     assert list(flatbuffers.problems(path, None, zeros, zeros)) == []
 
 
-def test_variables_that_are_dead_in_a_session_are_named(vae, tmp_path, bare):
+def test_variables_that_are_dead_in_a_session_are_named(vae, tmp_path, bare_process):
     # It loads with `tf.saved_model.load`, and by the C API without an error, too.
     listed = endpoints.endpoints(vae, "seed")["encoder"][:1]
     module = tf.Module()
@@ -192,10 +185,10 @@ def test_variables_that_are_dead_in_a_session_are_named(vae, tmp_path, bare):
     tf.saved_model.save(module, str(tmp_path / "encoder"), signatures)
     message = r"`serving_default` of the encoder .*, batch 1: it fails\. .* [Cc]ould not find varia"
     with pytest.raises(ExportError, match=message):
-        verify(vae, tmp_path / "encoder", ByTheCApi(), listed, lambda runtime: bare)
+        verify(vae, tmp_path / "encoder", ByTheCApi(), listed, lambda runtime: bare_process)
 
 
-def test_a_folder_without_variables_is_refused(vae, tmp_path, bare):
+def test_a_folder_without_variables_is_refused(vae, tmp_path, bare_process):
     listed = endpoints.endpoints(vae, "seed")["encoder"]
     write_saved_model(listed, tmp_path / "encoder")
     path = tmp_path / "encoder" / "variables" / "variables.data-00000-of-00001"
@@ -204,10 +197,10 @@ def test_a_folder_without_variables_is_refused(vae, tmp_path, bare):
         verify(vae, tmp_path / "encoder", SavedModel(), listed)
 
 
-def test_the_c_api_gives_the_models_values_and_they_are_golden(vae, tmp_path, bare):
+def test_the_c_api_gives_the_models_values_and_they_are_golden(vae, tmp_path, bare_process):
     listed = endpoints.endpoints(vae, "seed")["encoder"]
     write_saved_model(listed, tmp_path / "encoder")
-    answers = verify(vae, tmp_path / "encoder", ByTheCApi(), listed, lambda runtime: bare)
+    answers = verify(vae, tmp_path / "encoder", ByTheCApi(), listed, lambda runtime: bare_process)
     requests = [golden.Request("saved_model", *answer) for answer in answers]
     (tmp_path / "golden.json").write_text(golden.text(7, requests))
     read = golden.read(tmp_path / "golden.json")
@@ -222,11 +215,11 @@ def test_the_c_api_gives_the_models_values_and_they_are_golden(vae, tmp_path, ba
     np.testing.assert_allclose(read[0].outputs["mean"], posterior.mean(), rtol=1e-5, atol=1e-6)
 
 
-def test_a_model_that_knows_missing_values_is_proven_with_some(tmp_path, bare):
+def test_a_model_that_knows_missing_values_is_proven_with_some(tmp_path, bare_process):
     vae = tfvae.VAE((20,), 3, network="mlp(hidden=(16,))", likelihood="normal", mask_missing=True)
     listed = endpoints.of_format(vae, SavedModel())["encoder"]
     write_saved_model(listed, tmp_path / "encoder")
-    answers = verify(vae, tmp_path / "encoder", ByTheCApi(), listed, lambda runtime: bare)
+    answers = verify(vae, tmp_path / "encoder", ByTheCApi(), listed, lambda runtime: bare_process)
     for _, signature, inputs, outputs in answers:
         missing = np.isnan(inputs["x"])
         assert 0 < missing.sum() < missing.size, signature
@@ -235,13 +228,13 @@ def test_a_model_that_knows_missing_values_is_proven_with_some(tmp_path, bare):
     np.testing.assert_allclose(answers[0][3]["mean"], posterior.mean(), rtol=1e-5, atol=1e-6)
 
 
-def test_another_value_is_named_by_the_runtime_that_gives_it(vae, tmp_path, bare):
+def test_another_value_is_named_by_the_runtime_that_gives_it(vae, tmp_path, bare_process):
     listed = endpoints.endpoints(vae, "seed")["encoder"]
     wrong = encoder(vae, lambda x: {k: v + 0.01 for k, v in listed[0].function(x).items()})
     write_saved_model(wrong, tmp_path / "encoder")
     message = r"`serving_default` of the encoder \(test_by_the_c_api\), batch 1: output .* 0\.01"
     with pytest.raises(ExportError, match=message):
-        verify(vae, tmp_path / "encoder", ByTheCApi(), listed, lambda runtime: bare)
+        verify(vae, tmp_path / "encoder", ByTheCApi(), listed, lambda runtime: bare_process)
 
 
 def converted(function, size, path, flex=False):
@@ -302,7 +295,7 @@ def pixels(kind, images):
 
 
 @pytest.mark.parametrize(("kind", "name"), [("uint8", "image"), ("png", "image_bytes")])
-def test_images_are_encoded_and_decoded_in_the_graph(vae, tmp_path, bare, kind, name):
+def test_images_are_encoded_and_decoded_in_the_graph(vae, tmp_path, bare_process, kind, name):
     exporter = SavedModel(input=kind)
     wanted = exporter.endpoints(vae, endpoints.endpoints(vae, "seed"))
     paths = {part: tmp_path / part for part in wanted}
@@ -312,7 +305,9 @@ def test_images_are_encoded_and_decoded_in_the_graph(vae, tmp_path, bare, kind, 
         foreign = weights["decoder" if part == "encoder" else "encoder"]
         assert exporter.inspect(path, wanted[part], weights[part], foreign) == []
     weights = endpoints.weights(vae)
-    proof = Verification(ByTheCApi(), wanted, paths, weights, lambda runtime: bare, tmp_path)
+    proof = Verification(
+        ByTheCApi(), wanted, paths, weights, lambda runtime: bare_process, tmp_path
+    )
     checked = proof.check()
     answers = {(part, name): (given, outputs) for part, name, given, outputs in checked}
     given, outputs = answers["encoder", "encode_image"]

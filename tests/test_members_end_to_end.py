@@ -10,7 +10,6 @@ from pipelines import runs, train
 from tfvae import components, noise
 from tfvae.exporters import endpoints, litert, saved_model
 from tfvae.exporters.base import write_saved_model
-from tfvae.exporters.fresh import Fresh
 from tfvae.exporters.materials import Materials
 from tfvae.exporters.verification import Verification
 from tfvae.figures import gallery
@@ -146,18 +145,19 @@ def exportable():
     return [tfvae.VAE((4, 4, 1), 3, network=TINY, posterior=q, prior=p) for q, p in pairs]
 
 
-def test_litert_takes_exactly_the_noise_that_the_parts_need(tmp_path, exportable):
+def test_litert_takes_exactly_the_noise_that_the_parts_need(
+    tmp_path, exportable, tensorflow_process
+):
     exporter = litert.LiteRT()
     models = [_noisy(vae) for vae in exportable]
-    with Fresh("tensorflow") as process:
-        written = [
-            exporter.write(
-                {part: (e,) for part, e in noisy.items()},
-                tmp_path / str(i),
-                Materials(exportable[i], process),
-            )
-            for i, noisy in enumerate(models)
-        ]
+    written = [
+        exporter.write(
+            {part: (e,) for part, e in noisy.items()},
+            tmp_path / str(i),
+            Materials(exportable[i], tensorflow_process),
+        )
+        for i, noisy in enumerate(models)
+    ]
     rng = np.random.default_rng(0)
     for noisy, paths in zip(models, written, strict=True):
         for part, endpoint in noisy.items():
@@ -170,7 +170,7 @@ def test_litert_takes_exactly_the_noise_that_the_parts_need(tmp_path, exportable
                 np.testing.assert_allclose(value, expected[name], rtol=1e-4, atol=1e-5)
 
 
-def test_every_posterior_and_every_prior_is_served(tmp_path, exportable):
+def test_every_posterior_and_every_prior_is_served(tmp_path, exportable, bare_process):
     exporter = saved_model.SavedModel()
     exporter.runtime, exporter.other_runtimes = "c_api", ()  # the loader that servers run
     wanted, weights, paths = {}, {}, {}
@@ -183,9 +183,8 @@ def test_every_posterior_and_every_prior_is_served(tmp_path, exportable):
             paths[title] = tmp_path / f"{part}{number}"
             wanted[title], weights[title] = several, owned[part]
             write_saved_model(several, paths[title])
-    with Fresh() as process:
-        proof = Verification(exporter, wanted, paths, weights, lambda runtime: process, tmp_path)
-        answers = proof.check()
+    proof = Verification(exporter, wanted, paths, weights, lambda runtime: bare_process, tmp_path)
+    answers = proof.check()
     signatures = {(title.split()[0], signature) for title, signature, *_ in answers}
     assert signatures == {
         ("encoder", "serving_default"),

@@ -37,7 +37,7 @@ check_serving.main(sys.argv[1:])
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
+def exported(tmp_path_factory, old_processes):
     """An export with two versions, the first of which is stable."""
     root = tmp_path_factory.mktemp("exported") / "model"
     vae = tfvae.VAE((3, 2, 1), 2, network="mlp(hidden=(8,))", likelihood="normal")

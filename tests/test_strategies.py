@@ -128,7 +128,11 @@ def start_training(place, run, *more):
     return [
         subprocess.Popen(
             [sys.executable, *program, "--run", str(run), *more],
-            env={**os.environ, "PYTHONPATH": str(here.parent), "TF_CONFIG": tf_config(index, ports)},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(here.parent),
+                "TF_CONFIG": tf_config(index, ports),
+            },
             cwd=place / str(index),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

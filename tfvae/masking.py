@@ -115,6 +115,8 @@ def _is_scalar(distribution):
 
 def _terms(distribution, x):
     """Returns the terms of log p(x) for each element, `[*batch, *event]`; they add up to it."""
+    if hasattr(distribution, "element_log_prob"):
+        return [distribution.element_log_prob(x)]
     if not hasattr(distribution, "bijector"):
         return [distribution.distribution.log_prob(x)]
     # log p(x) = log p(eps) - log |d x / d eps|

@@ -21,7 +21,6 @@ from tfvae.datasets.base import Dataset
 from tfvae.evaluation import measures
 from tfvae.exporters import endpoints
 from tfvae.exporters.base import Exporter, write_saved_model
-from tfvae.exporters.fresh import Fresh
 from tfvae.exporters.verification import Verification
 from tfvae.figures import gallery
 from tfvae.training.images import Images
@@ -112,36 +111,41 @@ def _evaluation(run):
 
 
 @EAGER
-def test_what_was_trained_is_exported_and_proven_in_a_fresh_process(finished, tmp_path):
+def test_what_was_trained_is_exported_and_proven_in_a_fresh_process(
+    finished, tmp_path, tensorflow_process, bare_process
+):
     models = {spec: keras.models.load_model(finished(spec) / "model.keras") for spec in LIKELIHOODS}
-    with Fresh("tensorflow") as tensorflow, Fresh() as c_api, Fresh() as litert:
-        processes = {"saved_model": tensorflow, "c_api": c_api, "litert": litert}
-        weights = {title: endpoints.weights(vae)["decoder"] for title, vae in models.items()}
-        proofs = []
-        for name in ("saved_model", "litert"):
-            exporter = components.build(Exporter, name)
-            wanted = {title: _endpoints(exporter, vae) for title, vae in models.items()}
-            folder = tmp_path / name
-            paths = {title: folder / title for title in models}
-            for title, listed in wanted.items():
-                write_saved_model(listed, paths[title])
-            if name == "litert":
-                files = {title: folder / f"{title}.tflite" for title in models}
-                jobs = [
-                    {
-                        "source": str(paths[title]),
-                        "signatures": [endpoint.name for endpoint in listed],
-                        "target": str(files[title]),
-                        "variant": "float32",
-                        "metadata": "{}",
-                    }
-                    for title, listed in wanted.items()
-                ]
-                tensorflow.run("convert_litert", jobs)()
-                paths = files
-            proofs.append(Verification(exporter, wanted, paths, weights, processes.get, folder))
-        for proof in proofs:
-            proof.check()
+    processes = {
+        "saved_model": tensorflow_process,
+        "c_api": bare_process,
+        "litert": bare_process,
+    }
+    weights = {title: endpoints.weights(vae)["decoder"] for title, vae in models.items()}
+    proofs = []
+    for name in ("saved_model", "litert"):
+        exporter = components.build(Exporter, name)
+        wanted = {title: _endpoints(exporter, vae) for title, vae in models.items()}
+        folder = tmp_path / name
+        paths = {title: folder / title for title in models}
+        for title, listed in wanted.items():
+            write_saved_model(listed, paths[title])
+        if name == "litert":
+            files = {title: folder / f"{title}.tflite" for title in models}
+            jobs = [
+                {
+                    "source": str(paths[title]),
+                    "signatures": [endpoint.name for endpoint in listed],
+                    "target": str(files[title]),
+                    "variant": "float32",
+                    "metadata": "{}",
+                }
+                for title, listed in wanted.items()
+            ]
+            tensorflow_process.run("convert_litert", jobs)()
+            paths = files
+        proofs.append(Verification(exporter, wanted, paths, weights, processes.get, folder))
+    for proof in proofs:
+        proof.check()
 
 
 def _endpoints(exporter, vae):

@@ -1,6 +1,6 @@
 """Runs `pipelines.train` with a step compiled as a test wants it: XLA would keep it waiting.
 
-    python train_as.py '{"jit_compile": false}' [OPTIONS OF pipelines.train]
+python train_as.py '{"jit_compile": false}' [OPTIONS OF pipelines.train]
 """
 
 import functools
@@ -9,18 +9,16 @@ import sys
 
 from pipelines import cli, train
 
-OPTIONS = json.loads(sys.argv.pop(1))
-load_tensorflow = cli.load_tensorflow
 
-
-def load_and_set():
+def load_and_set(load, options):
     """Loads TensorFlow, quietly, and sets how each `VAE` is compiled."""
-    load_tensorflow()
+    load()
     from tfvae.vae import VAE
 
-    VAE.compile = functools.partialmethod(VAE.compile, **OPTIONS)
+    VAE.compile = functools.partialmethod(VAE.compile, **options)
 
 
 if __name__ == "__main__":
-    cli.load_tensorflow = load_and_set
+    options = json.loads(sys.argv.pop(1))
+    cli.load_tensorflow = functools.partial(load_and_set, cli.load_tensorflow, options)
     cli.run(train.main)

@@ -117,9 +117,7 @@ class NormalLayer(DistributionLayer, name="normal"):
         return DiagonalNormal(tf.identity(mean), log_scale, event_ndims=len(self.event_shape))
 
     def _element_log_prob(self, distribution, x):
-        log_scale = distribution.log_scale
-        distance = (x - distribution.loc) * tf.exp(-log_scale)
-        return -0.5 * (distance**2 + math.log(2 * math.pi)) - log_scale
+        return distribution.element_log_prob(x)
 
     def _reports(self, params):
         _, raw = self._split(params)
