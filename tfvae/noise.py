@@ -198,7 +198,7 @@ def _threefry(key0, key1, counter0, counter1):
     """Threefry-2x32 with 20 rounds [1, section 3.3]; uint32 tensors that broadcast."""
     words = (key0, key1, counter0, counter1)
     shape = functools.reduce(tf.broadcast_static_shape, [word.shape for word in words])
-    words = _traced_rounds(*words)
+    words = _traced_rounds()(*words)
     for word in words:
         word.set_shape(shape)
     return words
@@ -223,11 +223,17 @@ def _rounds(key0, key1, counter0, counter1):
     return x0, x1
 
 
-# Traced once in a process, for any shape: the rounds are 200 operations, and a step of training
-# asks for them a dozen times. Whatever compiles a graph that calls them puts them in its place.
-_traced_rounds = tf.function(
-    _rounds, autograph=False, input_signature=[tf.TensorSpec(None, tf.uint32)] * 4
-)
+@functools.cache
+def _traced_rounds():
+    """Returns `_rounds` as a graph, for any shape; traced once in a process.
+
+    The rounds are 200 operations, and a step of training asks for them a dozen times. Whatever
+    compiles a graph that calls them puts them in its place.
+    """
+    signature = [tf.TensorSpec(None, tf.uint32)] * 4
+    with tf.init_scope():  # whatever graph is being made when somebody asks first
+        traced = tf.function(_rounds, autograph=False, input_signature=signature)
+        return traced.get_concrete_function()
 
 
 def _rotate_left(word, distance):
