@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import math
+import os
 import pathlib
 import signal
 import time
@@ -39,7 +40,7 @@ def main(argv):
     given = commands.make_parser().parse_args(argv)
     options = commands.resolve(given)
     name = components.read(options["dataset"]).name
-    run = pathlib.Path(given.run) if given.run else None
+    run = None if given.run is None else pathlib.Path(given.run)
     export = pathlib.Path(options["export"]) if options["export"] else None
     writes = _is_chief(options["strategy"], run)
     if writes:
@@ -56,18 +57,12 @@ def main(argv):
     if result.resumed_at.epoch == options["epochs"] and (run / FOLDER).is_dir():
         print(f"{run} had finished already. For more, add `--epochs` with a larger number.")
         return
-    try:
-        _finish(_on_one_device(vae), dataset, run, options, export, given)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"Interrupted after training, while its results were being written. Write them with "
-            f"`python -m pipelines.train --resume --run {run}`."
-        ) from None
+    _finish(_on_one_device(vae), dataset, run, options, export, given)
 
 
 def _check_places(run, export, resume):
     """Refuses places that can't be written, before anything slow begins."""
-    if run is not None and run.exists() and not resume and not _is_empty(run):
+    if run is not None and os.path.exists(run) and not resume and not _is_empty(run):
         begun = (run / OPTIONS).is_file()
         raise UsageError(
             f"`--run` names a new directory, and {run} exists. Choose another name"
@@ -221,24 +216,47 @@ def _run_training(vae, dataset, run, options):
 def _finish(vae, dataset, run, options, export, given):
     """Writes the model, its test ELBO, its figures and its exports."""
     from pipelines import evaluate
+
+    split = "test" if "test" in dataset.splits else "validation"
+    refusal = None
+    with _going_on(run):
+        _save_model(vae, run / MODEL)
+        evaluate.report_on(vae, dataset, run, split=split, seed=options["seed"])
+        if export is not None:
+            reports = evaluate.read_reports(run / evaluate.REPORT)
+            conditions = {
+                "provenance": provenance_of(vae, options, reports),
+                "gates": gates_of(given),
+                "keep": given.keep,
+            }
+            try:
+                publish(vae, export, **conditions)
+            except Failure as failure:
+                refusal = failure  # the run is finished all the same
+    # What is published is not to be published once more.
+    with _going_on(run, " --no-export" if export is not None and refusal is None else ""):
+        _draw(vae, dataset, run, options, split)
+    if refusal is not None:
+        raise refusal
+
+
+@contextlib.contextmanager
+def _going_on(run, option=""):
+    """Says where the block is interrupted how the rest of the results is written."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"Interrupted after training, while its results were being written. Write them with "
+            f"`python -m pipelines.train --resume --run {run}{option}`."
+        ) from None
+
+
+def _draw(vae, dataset, run, options, split):
+    """Draws the figures into files and TensorBoard."""
     from tfvae.figures import gallery
     from tfvae.training.logs import write_pictures
 
-    _save_model(vae, run / MODEL)
-    split = "test" if "test" in dataset.splits else "validation"
-    evaluate.report_on(vae, dataset, run, split=split, seed=options["seed"])
-    refusal = None
-    if export is not None:
-        reports = evaluate.read_reports(run / evaluate.REPORT)
-        conditions = {
-            "provenance": provenance_of(vae, options, reports),
-            "gates": gates_of(given),
-            "keep": given.keep,
-        }
-        try:
-            publish(vae, export, **conditions)
-        except Failure as failure:
-            refusal = failure  # the run is finished all the same
     pictures = gallery.render_all(vae, dataset, options["seed"], split=split)
     write_pictures(run, int(vae.optimizer.iterations), pictures)
     for path in gallery.write_all(pictures, run / FOLDER):
@@ -250,8 +268,6 @@ def _finish(vae, dataset, run, options, export, given):
             f"prior {options['prior']} depend on each other."
         )
     print(f"Watch the curves: tensorboard --logdir {run.parent}")
-    if refusal is not None:
-        raise refusal
 
 
 def _save_model(vae, path):
