@@ -44,7 +44,7 @@ def find(exported, part, format_name=None, version=None):
     exported = pathlib.Path(exported)
     if os.path.isfile(exported):
         return exported, _format_of_file(exported, part, format_name, version)
-    found = published.versions(exported, part)
+    found = published.versions(exported, part) if os.path.isdir(exported) else {}
     if format_name is not None:
         found = {name: paths for name, paths in found.items() if name == format_name}
     if not found:
