@@ -94,8 +94,8 @@ def text(given):
     if given.strip():
         return given
     raise argparse.ArgumentTypeError(
-        f"expected a value, received {given!r}. Give one, or leave the option out; is a variable "
-        f"of the shell unset?"
+        f"expected a value, received {given!r}. Give one, or leave the option out; a variable of "
+        f"the shell may be unset"
     )
 
 

@@ -17,8 +17,12 @@ MNIST = {
 def packaged():
     """Returns what is no source of the files that the configuration takes into a wheel."""
     globs = CONFIGURATION["tool"]["setuptools"]["package-data"]
-    folders = {package: ROOT / package.replace(".", "/") for package in globs}
-    return {path for name, folder in folders.items() for g in globs[name] for path in folder.glob(g)}
+    return {
+        path
+        for package, listed in globs.items()
+        for pattern in listed
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
 
 
 def test_a_wheel_holds_every_file_of_the_packages():

@@ -135,7 +135,11 @@ def test_named_output_is_replaced_only_on_request(call, run_directory, tmp_path)
         (("{run}",), "The following arguments are required: KIND"),
         (("{run}/none", "samples"), "none does not exist"),
         (("{run}", "samples", "--output", "a.pdf"), "Received a.pdf. Write `--output a.png`."),
-        (("{run}", "samples", "--output", ""), "is a directory. Write `--output picture.png`."),
+        (
+            ("{run}", "samples", "--output", ""),
+            "Argument --output: expected a value, received ''. Give",
+        ),
+        (("{run}", "samples", "--output", "."), "is a directory. Write `--output picture.png`."),
         (
             ("{run}", "samples", "--output", "{run}/options.json/a.png"),
             "is a file, not a directory",

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import keras
 import numpy as np
@@ -19,6 +20,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import tfvae
 from pipelines import cli, commands, evaluate, export, runs, train
 from tfvae import components
+from tfvae.figures import gallery
 from tfvae.training import logs, loop
 
 SMALL = [
@@ -426,6 +428,28 @@ def test_ctrl_c_while_results_are_written_says_how_to_go_on(tmp_path, monkeypatc
     refusal = json.loads((tmp_path / "exported/releases/refused/manifest.json").read_text())
     assert [gate["passed"] for gate in refusal["gates"]] == [False]
     assert not (tmp_path / "exported" / "encoder").exists()
+
+
+@pytest.mark.parametrize("refusal", [None, cli.Failure("Nothing has been exported.")])
+def test_what_is_published_is_not_published_again_by_going_on(place, monkeypatch, refusal):
+    def publish(*_, **__):
+        if refusal is not None:
+            raise refusal
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "_save_model", lambda *_: None)
+    monkeypatch.setattr(evaluate, "report_on", lambda *_, **__: None)
+    monkeypatch.setattr(train, "provenance_of", lambda *_: None)
+    monkeypatch.setattr(train, "publish", publish)
+    monkeypatch.setattr(gallery, "render_all", interrupt)
+    given = commands.make_parser().parse_args([])
+    dataset = types.SimpleNamespace(splits=("train", "test"))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        train._finish(None, dataset, place, {"seed": 0}, place, given)
+    rest = "" if refusal else " --no-export"
+    assert str(caught.value).endswith(f"--resume --run {place}{rest}`.")
 
 
 def test_errors_of_a_program_are_one_line_and_a_status(tmp_path):
