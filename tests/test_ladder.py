@@ -1,4 +1,6 @@
-"""A ladder of stochastic layers: its densities by hand, and the path that q, p and decoder share."""
+"""A ladder of stochastic layers: densities by hand, and the path that q, p and decoder share."""
+
+import itertools
 
 import keras
 import numpy as np
@@ -55,7 +57,7 @@ def by_hand(networks, z, loc=None, log_variance=None):
         log_variance: Like `loc`.
     """
     z, starts = np.float64(z), np.cumsum([0, *SIZES])
-    parts = [slice(a, b) for a, b in zip(starts, starts[1:], strict=False)]
+    parts = [slice(a, b) for a, b in itertools.pairwise(starts)]
     mean, variance, path, total = np.zeros(SIZES[-1]), np.ones(SIZES[-1]), None, 0.0
     for layer in (2, 1, 0):
         part = parts[layer]
@@ -106,7 +108,8 @@ def test_an_encoder_that_says_nothing_leaves_the_prior_to_the_last_digit(vae, z)
     posterior = vae.posterior_layer(np.concatenate([loc, np.full_like(loc, 1e4)], axis=-1))
     np.testing.assert_array_equal(posterior.log_prob(z), vae.prior().log_prob(z))
     eps = rng.normal(size=(5, LATENTS)).astype(np.float32)
-    np.testing.assert_array_equal(posterior.bijector.forward(eps), vae.prior_layer.draw({"eps": eps}))
+    expected = vae.prior_layer.draw({"eps": eps})
+    np.testing.assert_array_equal(posterior.bijector.forward(eps), expected)
 
 
 def test_an_encoder_that_is_sure_has_its_way(vae):

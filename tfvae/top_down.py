@@ -183,7 +183,7 @@ def _combined(loc_e, log_variance_e, loc_p, log_variance_p):
 
     With d = log(variance_p / variance_e) the share of the encoder in the precision is
     precision_e / (precision_e + precision_p) = sigmoid(d), and the log of the sum of precisions is
-    -log_variance_p + softplus(d): no exponential of a large number, for any of both sides. Where the
+    -log_variance_p + softplus(d): no exponential of a large number, on either side. Where the
     encoder knows nothing, d = -inf, this is N(loc_p, variance_p) to the last digit.
     """
     d = log_variance_p - log_variance_e

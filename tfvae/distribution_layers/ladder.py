@@ -24,9 +24,9 @@ class LadderLayer(DistributionLayer, name="ladder"):
         loc_l = scale_l**2 (scale_e**-2 loc_e + scale_p**-2 loc_p)
 
     with loc_e, scale_e of layer l by the encoder, and loc_p, scale_p those of p(z_l | z_>l): the
-    encoder corrects the prior as far as it is surer than that. At the top the prior is N(0, I), and
-    combined like any other ([1] leaves it out there), so that an encoder that says nothing gives the
-    prior as a whole.
+    surer the encoder, the more it corrects the prior. At the top that is N(0, I), and combined like
+    any other ([1] leaves it out there), so that an encoder that says nothing gives the prior as a
+    whole.
 
     With the prior `ladder` it shares that one's weights; with another prior it has a path of its
     own. The mean and standard deviation that it gives, also in exports, are of 64 draws and their

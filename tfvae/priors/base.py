@@ -17,9 +17,9 @@ class Prior(components.Component, keras.layers.Layer, abc.ABC):
     take it as an input. A member overrides `_distribution` and `_draw`, and `_quantile` where its
     latents are independent; `noise_shapes` if it needs more noise than `eps`, `decoded_size` if
     the decoder reads a part of the codes, and `_decoded` too if it reads something else of them;
-    `path_down` if a posterior may go down its path, `build` if a weight has the shape of an example,
-    and `_adapt` if weights begin at examples. Where `conditional` is set, it is p(z|c), and
-    `_distribution`, `_draw` and `_quantile` take c last, float32 `[batch, num_known]` or None.
+    `path_down` if a posterior may go down its path, `build` if a weight has the shape of an
+    example, and `_adapt` if weights begin at examples. Where `conditional` is set, it is p(z|c),
+    and `_distribution`, `_draw` and `_quantile` take c last, float32 `[batch, num_known]` or None.
 
     Args:
         latent_size: Length of a code.

@@ -12,11 +12,11 @@ class Ladder(Prior, name="ladder"):
         d_L = f(z_L),  d_l = d_(l+1) + f(d_(l+1), z_l),  z = (z_1, ..., z_L)
         p(x|z) = p(x | z_1, d_2)
 
-    The path d is deterministic. The decoder reads it together with the codes of the lowest layer, so
-    that every layer speaks to it directly, and the posterior `ladder` goes down the same path, by
-    the same weights. It goes with every other posterior too. With two layers its density is that of
-    `hierarchical`, whose decoder hears the lower layer alone. The KL divergence from it has no closed
-    form: `elbo` takes the mean over its samples.
+    The path d is deterministic. The decoder reads it together with the codes of the lowest layer,
+    so that every layer speaks to it directly, and the posterior `ladder` goes down the same path,
+    by the same weights. It goes with every other posterior too. With two layers its density is that
+    of `hierarchical`, whose decoder hears the lower layer alone. The KL divergence from it has no
+    closed form: `elbo` takes the mean over its samples.
 
     Args:
         latent_size: Length of a code, all layers together.
