@@ -170,7 +170,8 @@ class TopDown(tfb.Bijector):  # type: ignore[name-defined]
             else:
                 loc, log_variance = layered.params(self._weights[layer], path)
             if self._encoded is not None:
-                loc, log_variance = _combined(*self._encoded[layer], loc, log_variance)
+                encoded = self._encoded[layer]
+                loc, log_variance = _combined(encoded, (loc, log_variance))
             codes = codes_of(layer, loc, tf.exp(0.5 * log_variance))
             found.append((codes, loc, 0.5 * log_variance))
             if layer:
@@ -178,14 +179,15 @@ class TopDown(tfb.Bijector):  # type: ignore[name-defined]
         return list(zip(*reversed(found), strict=True))
 
 
-def _combined(loc_e, log_variance_e, loc_p, log_variance_p):
-    """Returns loc and log-variance of the product of two Gaussians.
+def _combined(encoder, prior):
+    """Returns loc and log-variance of the product of two Gaussians, given by theirs.
 
     With d = log(variance_p / variance_e) the share of the encoder in the precision is
     precision_e / (precision_e + precision_p) = sigmoid(d), and the log of the sum of precisions is
     -log_variance_p + softplus(d): no exponential of a large number, on either side. Where the
     encoder knows nothing, d = -inf, this is N(loc_p, variance_p) to the last digit.
     """
+    (loc_e, log_variance_e), (loc_p, log_variance_p) = encoder, prior
     d = log_variance_p - log_variance_e
     return loc_p + tf.sigmoid(d) * (loc_e - loc_p), log_variance_p - tf.nn.softplus(d)
 
