@@ -53,8 +53,9 @@ def by_hand(networks, z, loc=None, log_variance=None):
     Args:
         networks: The weights from each layer to the one below it, in the order of `get_weights`.
         z: Codes.
-        loc: What the encoder says of each latent, or None for the prior.
-        log_variance: Like `loc`.
+        loc: What the encoder says of each latent: its loc if the prior were N(0, 1); None for the
+            prior.
+        log_variance: The logarithm of the variance with which it says so, like `loc`.
     """
     z, starts = np.float64(z), np.cumsum([0, *SIZES])
     parts = [slice(a, b) for a, b in itertools.pairwise(starts)]
@@ -62,9 +63,10 @@ def by_hand(networks, z, loc=None, log_variance=None):
     for layer in (2, 1, 0):
         part = parts[layer]
         if loc is not None:
-            of_encoder = np.exp(-np.float64(log_variance[..., part]))
+            of_encoder = np.exp(-log_variance[..., part])
             precision = of_encoder + 1 / variance
-            mean = (of_encoder * loc[..., part] + mean / variance) / precision
+            said = loc[..., part] * (1 + 1 / of_encoder)
+            mean = (of_encoder * said + mean / variance) / precision
             variance = 1 / precision
         total = total + scipy.stats.norm.logpdf(z[..., part], mean, variance**0.5).sum(axis=-1)
         if layer == 0:
@@ -103,11 +105,10 @@ def test_two_layers_have_the_density_of_the_prior_hierarchical(z):
 
 
 def test_an_encoder_that_says_nothing_leaves_the_prior_to_the_last_digit(vae, z):
-    rng = np.random.default_rng(2)
-    loc = rng.normal(size=(5, LATENTS)).astype(np.float32)
-    posterior = vae.posterior_layer(np.concatenate([loc, np.full_like(loc, 1e4)], axis=-1))
+    zeros = np.zeros((5, LATENTS), np.float32)
+    posterior = vae.posterior_layer(np.concatenate([zeros, zeros + 1e4], axis=-1))
     np.testing.assert_array_equal(posterior.log_prob(z), vae.prior().log_prob(z))
-    eps = rng.normal(size=(5, LATENTS)).astype(np.float32)
+    eps = np.random.default_rng(2).normal(size=(5, LATENTS)).astype(np.float32)
     expected = vae.prior_layer.draw({"eps": eps})
     np.testing.assert_array_equal(posterior.bijector.forward(eps), expected)
 
@@ -122,6 +123,17 @@ def test_an_encoder_that_is_sure_has_its_way(vae):
     np.testing.assert_allclose(z, loc, rtol=1e-6)
     gradient = tape.gradient(z, params)[:, :LATENTS]
     np.testing.assert_allclose(gradient, np.ones_like(loc), rtol=1e-6)  # finite, and the mean's own
+
+
+def test_where_the_prior_is_standard_the_encoder_gives_the_mean_itself(vae, x):
+    top = slice(LATENTS - SIZES[-1], LATENTS)
+    loc, log_variance = np.split(vae.encode(x), 2, axis=-1)
+    mean = vae.posterior(x).mean()[:, top]  # exact: of draws and their mirror images
+    np.testing.assert_allclose(mean, loc[:, top], rtol=1e-5, atol=1e-6)
+    stddev = 1 / np.sqrt(1 + np.exp(-log_variance[:, top]))
+    stretch = vae.posterior(x).stddev()[:, top] / stddev
+    np.testing.assert_allclose(stretch, stretch[0, 0], rtol=1e-5)  # of draws that are the same
+    assert 0.7 < stretch[0, 0] < 1.3  # more than 3 standard errors of that of 64 pairs
 
 
 def test_the_decoder_hears_every_layer(vae, x):

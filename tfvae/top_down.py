@@ -107,16 +107,16 @@ class TopDown(tfb.Bijector):  # type: ignore[name-defined]
     codes, both are combined, each weighed by its precision:
 
         scale**-2 = scale_e**-2 + scale_p**-2
-        loc = scale**2 (scale_e**-2 loc_e + scale_p**-2 loc_p)
+        loc = scale**2 (scale_e**-2 loc_e + scale_p**-2 loc_p),  loc_e = (1 + scale_e**2) m
 
-    A draw goes down the layers once. So does the density of given codes, all of whose layers are
-    known at once.
+    where m is what loc would be under a prior N(0, 1). A draw goes down the layers once, and so
+    does the density of given codes, all of whose layers are known at once.
 
     Args:
         weights: As `Path.weights` returns them.
         sizes: Number of latents of each layer, the lowest first.
-        loc: What an encoder says, float tensor `[*batch, latent]`; None for the prior.
-        log_variance: Float tensor like `loc`, or None.
+        loc: m, what an encoder says, float tensor `[*batch, latent]`; None for the prior.
+        log_variance: log scale_e**2, float tensor like `loc`, or None.
     """
 
     def __init__(self, weights, sizes, loc=None, log_variance=None):
@@ -180,16 +180,20 @@ class TopDown(tfb.Bijector):  # type: ignore[name-defined]
 
 
 def _combined(encoder, prior):
-    """Returns loc and log-variance of the product of two Gaussians, given by theirs.
+    """Returns loc and log-variance of what an encoder and the prior say together.
 
     With d = log(variance_p / variance_e) the share of the encoder in the precision is
     precision_e / (precision_e + precision_p) = sigmoid(d), and the log of the sum of precisions is
-    -log_variance_p + softplus(d): no exponential of a large number, on either side. Where the
-    encoder knows nothing, d = -inf, this is N(loc_p, variance_p) to the last digit.
+    -log_variance_p + softplus(d): no exponential of a large number, on either side. Since
+    sigmoid(d) variance_e is the variance of both together,
+
+        loc = loc_p + sigmoid(d) ((1 + variance_e) m - loc_p)
+            = loc_p + sigmoid(d) (m - loc_p) + variance m
     """
-    (loc_e, log_variance_e), (loc_p, log_variance_p) = encoder, prior
+    (m, log_variance_e), (loc_p, log_variance_p) = encoder, prior
     d = log_variance_p - log_variance_e
-    return loc_p + tf.sigmoid(d) * (loc_e - loc_p), log_variance_p - tf.nn.softplus(d)
+    log_variance = log_variance_p - tf.nn.softplus(d)
+    return loc_p + tf.sigmoid(d) * (m - loc_p) + tf.exp(log_variance) * m, log_variance
 
 
 def _sum(log_scales):

@@ -21,12 +21,14 @@ class LadderLayer(DistributionLayer, name="ladder"):
 
         q(z|x) = prod_l N(z_l | loc_l, diag(scale_l**2)),  from the top l = L down to 1
         scale_l**-2 = scale_e**-2 + scale_p**-2
-        loc_l = scale_l**2 (scale_e**-2 loc_e + scale_p**-2 loc_p)
+        loc_l = scale_l**2 (scale_e**-2 loc_e + scale_p**-2 loc_p),  loc_e = (1 + scale_e**2) m
 
-    with loc_e, scale_e of layer l by the encoder, and loc_p, scale_p those of p(z_l | z_>l): the
-    surer the encoder, the more it corrects the prior. At the top that is N(0, I), and combined like
-    any other ([1] leaves it out there), so that an encoder that says nothing gives the prior as a
-    whole.
+    with m and scale_e of layer l by the encoder, and loc_p, scale_p those of p(z_l | z_>l): the
+    surer the encoder, the more it corrects the prior. m is what loc_l would be under a prior
+    N(0, 1), so that it counts however unsure the encoder is: one that gives loc_e itself, as in
+    [1], learns to say nothing before the decoder has learnt to listen. At the top the prior is
+    N(0, I), and combined like any other ([1] leaves it out there), so that m = 0 without any
+    precision gives the prior as a whole.
 
     With the prior `ladder` it shares that one's weights; with another prior it has a path of its
     own. The mean and standard deviation that it gives, also in exports, are of 64 draws and their
@@ -42,7 +44,7 @@ class LadderLayer(DistributionLayer, name="ladder"):
             with another prior for 100.
 
     Call arguments:
-        params: Float tensor `[batch, 2 * size]`: loc and log-variance of each latent.
+        params: Float tensor `[batch, 2 * size]`: m and log scale_e**2 of each latent.
 
     Returns:
         distribution: Batch shape `[batch]`, event shape `[size]`.
@@ -111,8 +113,8 @@ class LadderNormal(EstimatedMoments):
     """Gaussians from the top down, each given the values above it.
 
     Args:
-        loc: What the encoder says, of all layers: float tensor `[*batch, latent]`.
-        log_variance: Float tensor like `loc`.
+        loc: What the encoder says, m of all layers: float tensor `[*batch, latent]`.
+        log_variance: log scale_e**2, float tensor like `loc`.
         weights: As `top_down.Path.weights` returns them.
         sizes: Number of latents of each layer, the lowest first.
     """
