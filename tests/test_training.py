@@ -117,9 +117,7 @@ def in_blocks(tmp_path_factory):
     return runs
 
 
-@pytest.mark.parametrize(
-    ("at", "jit_compile"), [((0, 0), True), ((1, 2), False), ((2, 0), False)]
-)
+@pytest.mark.parametrize(("at", "jit_compile"), [((0, 0), True), ((1, 2), False), ((2, 0), False)])
 def test_sigterm_at_any_block_and_resuming_ends_with_the_same_bits(
     at, jit_compile, in_blocks, tmp_path, monkeypatch
 ):
