@@ -54,6 +54,26 @@ def _iterators_end_at_once():
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _xla_pays_off():
+    """Says what `xla.pays_off` says, which answers no: XLA compiles for seconds what runs once."""
+    from tfvae import xla
+
+    pays_off = xla.pays_off
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(xla, "pays_off", lambda model: False)
+        yield pays_off
+
+
+@pytest.fixture(autouse=True)
+def _xla(request, monkeypatch, _xla_pays_off):
+    """Compiles as users do where a test is marked with `xla`; else where it says so itself."""
+    if request.node.get_closest_marker("xla"):
+        from tfvae import xla
+
+        monkeypatch.setattr(xla, "pays_off", _xla_pays_off)
+
+
 @pytest.fixture(scope="session")
 def tensorflow_process():
     """A fresh process with TensorFlow, for tests in which its age doesn't matter: it loads long."""

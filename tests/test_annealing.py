@@ -9,6 +9,8 @@ import tensorflow as tf
 from tfvae import noise
 from tfvae.evaluation import annealing, tightness
 
+pytestmark = pytest.mark.xla
+
 # One size for all, so that one program is compiled.
 CHAINS, EXAMPLES, STEPS = 8, 100, 12
 

@@ -233,6 +233,7 @@ def test_a_prior_that_is_made_of_posteriors_is_refused():
         small(prior="vampprior(num_components=2)")
 
 
+@pytest.mark.xla
 def test_convolutions_are_found_inside_a_conditional_encoder():
     parts = {"event_shape": (4, 4, 1), "network": "conv(channels=(3,), hidden=5)"}
     assert xla.pays_off(small(**parts)) == xla.pays_off(small(**parts, condition=None))

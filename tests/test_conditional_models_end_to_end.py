@@ -9,7 +9,7 @@ from serving_stand_in import StandIn
 
 from pipelines import check_serving, encode, evaluate, exports, generate, plot, runs, train
 from pipelines.cli import UsageError
-from tfvae import components, noise, xla
+from tfvae import components, noise
 from tfvae.figures.base import Figure
 from tfvae.serving import Client, seeds
 from tfvae.training.images import Images
@@ -29,7 +29,6 @@ def place(tmp_path_factory, old_processes):
     ]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Images, "on_epoch_end", lambda *_, **__: None)  # they have their own tests
-        patch.setattr(xla, "pays_off", lambda model: False)  # compiling takes longer than training
         train.main(arguments)
     return folder
 

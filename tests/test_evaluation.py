@@ -166,6 +166,7 @@ def test_latents_without_marginals_are_left_out_and_said_so():
 # What codes tell of examples.
 
 
+@pytest.mark.xla
 def test_mutual_information_is_the_mean_ratio_to_the_aggregate(vae, shapes):
     information = mutual_information(vae, shapes, "train", seed=3)
     x = everything(shapes, "train")

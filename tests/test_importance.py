@@ -9,6 +9,8 @@ import tensorflow as tf
 from tfvae import noise
 from tfvae.evaluation import importance
 
+pytestmark = pytest.mark.xla
+
 # float32 with terms of up to twenty nats that cancel.
 DIGITS = 1e-4
 

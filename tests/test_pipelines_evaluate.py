@@ -16,7 +16,6 @@ import tfvae
 from pipelines import cli, evaluate
 from pipelines.evaluations import page, records, tables, work
 from pipelines.runs import open_run
-from tfvae import xla
 from tfvae.evaluation import importance, measures
 
 DATA = "synthetic(kind='shapes', size=4, num=130, binarize='static')"
@@ -41,14 +40,6 @@ def open_run_data(spec):
     from tfvae.datasets.base import Dataset
 
     return components.build(Dataset, spec)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _without_xla():
-    """Compiling takes longer than these small models run; other tests have it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(xla, "pays_off", lambda model: False)
-        yield
 
 
 @pytest.fixture(scope="module")

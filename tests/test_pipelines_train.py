@@ -157,6 +157,7 @@ def test_a_run_is_its_own_recipe(finished):
     assert commands.resolve(given) == options
 
 
+@pytest.mark.xla
 def test_the_same_command_gives_the_same_bits(finished, tmp_path):
     run, _ = finished  # by another process
     options = runs.read_options(run)

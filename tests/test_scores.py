@@ -14,7 +14,7 @@ from test_pipelines_encode import read as read_table
 
 import tfvae
 from pipelines import anomalies, cli, evaluate, runs, scores
-from tfvae import components, xla
+from tfvae import components
 from tfvae.datasets.base import Dataset
 from tfvae.disentanglement.base import Metric
 from tfvae.evaluation import factors, ranking, report
@@ -160,6 +160,7 @@ def test_the_means_of_the_scores_are_the_numbers_of_the_report(vae, moons, score
     assert scored[1] == pytest.approx(expected["log_likelihood"], rel=1e-6)
 
 
+@pytest.mark.xla
 def test_the_size_of_a_chunk_does_not_matter(vae, moons, scored, monkeypatch):
     monkeypatch.setattr(library, "CHUNK", 100)
     found = list(library.terms(vae, moons, "test", seed=5))
@@ -223,7 +224,6 @@ def interrupted(chunks, num):
 
 @pytest.mark.parametrize("num_chunks", [1, 4])
 def test_scoring_goes_on_where_it_was_interrupted(vae, moons, tmp_path, monkeypatch, num_chunks):
-    monkeypatch.setattr(xla, "pays_off", lambda model: False)  # compiling takes longer than this
     monkeypatch.setattr(library, "CHUNK", 60)  # 60, 60 and 30 of the examples, and of the others
     path, far = tmp_path / "scores.csv", "synthetic(kind='moons', num=1500, noise=3.0)"
     rows = scores._rows
@@ -245,7 +245,6 @@ def test_scoring_goes_on_where_it_was_interrupted(vae, moons, tmp_path, monkeypa
 
 
 def test_rows_of_another_model_are_made_anew(vae, moons, tmp_path, monkeypatch):
-    monkeypatch.setattr(xla, "pays_off", lambda model: False)
     path, rows = tmp_path / "scores.csv", scores._rows
     with monkeypatch.context() as patch:
         patch.setattr(library, "CHUNK", 60)

@@ -298,6 +298,7 @@ def test_several_steps_an_execution_are_the_steps_one_by_one(x, trained_weights)
     np.testing.assert_allclose(found, trained_weights, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.xla
 def test_xla_is_on_unless_the_model_runs_eagerly():
     vae = make(compiled=False)
     for arguments, expected in (({}, True), ({"run_eagerly": True}, False)):

@@ -78,11 +78,12 @@ def train(
     directory = pathlib.Path(directory)
     strategies.check_model(vae, clip_norm)
     rate = (learning_rate_schedule, learning_rate, epochs * feed.steps)
+    folder = directory / "checkpoints"
     with strategies.scope_of(strategies.of(vae)):  # the optimizer has variables too
         _compile(vae, feed, rate, epsilon=adam_epsilon, global_clipnorm=clip_norm)
-        adaptation.adapt(vae, dataset, seed)  # before a checkpoint puts all back as it was
-    folder = directory / "checkpoints"
-    at, best_weights = _restore(vae, folder, dataset.fingerprint(), rates.describe(*rate))
+        at, best_weights = _restore(vae, folder, dataset.fingerprint(), rates.describe(*rate))
+        if (at.epoch, at.step_in_epoch) == (0, 0):
+            adaptation.adapt(vae, dataset, seed)
     writes = strategies.writes(vae)
     keeper = Keeper(folder, at, best_weights, feed, writes)
     guard = FiniteGuard(dataset, batch_size, feed, seed, keeper)
