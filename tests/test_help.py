@@ -44,8 +44,8 @@ def test_help_answers_at_once_with_all_that_there_is(name, tmp_path):
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert process.returncode == 0, process.stderr
     assert f"usage: python -m pipelines.{name}" in process.stdout
-    # CPU time: other tests share the machine.
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
+    # A second on a machine of its own, of which it takes 0.1 to 0.4; other tests share this one.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2
     heavy = {"tensorflow", "keras", "matplotlib", "torch", "jax"}
     if name != "benchmark":  # its contestants are imported to be listed, and use NumPy
         heavy |= {"numpy", "PIL"}
