@@ -15,7 +15,8 @@ class Results:
     Attributes:
         epoch: Epochs of training that the model of the run has had.
         finished: Whether its evaluation and its figures are there too.
-        exports: The version that it was published as by directory, None where that failed.
+        exports: The version that it was published as by directory, None where that failed; named
+            as `--export` named it, so that a run may be moved, or gone on with from elsewhere.
     """
 
     epoch: int
@@ -24,15 +25,15 @@ class Results:
 
     def has_tried(self, directory):
         """Says whether the model was published in a directory, or refused there."""
-        return _key(directory) in self.exports
+        return str(directory) in self.exports
 
     def version_in(self, directory):
         """Returns the version that the model was published as in a directory, or None."""
-        return self.exports.get(_key(directory))
+        return self.exports.get(str(directory))
 
     def with_export(self, directory, version):
         """Returns this record with one more attempt to publish, None for one that failed."""
-        exports = {**self.exports, _key(directory): version}
+        exports = {**self.exports, str(directory): version}
         return dataclasses.replace(self, exports=exports)
 
 
@@ -55,7 +56,3 @@ def write(run, found):
     with write_atomically(run / FILE) as file:
         file.write(f"{json.dumps(dataclasses.asdict(found), indent=2)}\n".encode())
     return found
-
-
-def _key(directory):
-    return str(directory.resolve())  # the next command may be given in another folder

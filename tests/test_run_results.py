@@ -90,7 +90,7 @@ def test_results_are_written_once_whenever_they_are_interrupted(written, monkeyp
     assert json.loads(pathlib.Path("run/results.json").read_text()) == {
         "epoch": 2,
         "finished": True,
-        "exports": {str(pathlib.Path(name).resolve()): 1 for name in ("first", "second")},
+        "exports": {"first": 1, "second": 1},
     }
 
 
