@@ -27,6 +27,7 @@ LEAVES = (
     "tfvae.draws",
     "tfvae.batches",
     "tfvae.layered",
+    "tfvae.top_down",
     "tfvae.transforms",
     "tfvae.masking",
     "tfvae.initialization",

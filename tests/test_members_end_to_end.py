@@ -119,6 +119,7 @@ SMALLER = {
     "coupling": "coupling(num_layers=2, hidden=8)",
     "hierarchical": "hierarchical(hidden=8)",
     "iaf": "iaf(hidden=8)",
+    "ladder": "ladder(hidden=8)",
     "mixture": "mixture(num_components=3)",
     "vampprior": "vampprior(num_components=4)",
 }
@@ -140,6 +141,9 @@ def exportable():
     priors = specs("priors", Prior, lambda p: not p.conditional)
     points = specs(*layers, lambda q: q.reparameterized and not q.has_density)
     pairs = [(q, "standard_normal") for q in points]  # which learn no prior
+    together = [q for q in posteriors if q in priors]  # made for each other
+    posteriors, priors = ([q for q in qs if q not in together] for qs in (posteriors, priors))
+    pairs += [(q, q) for q in together]
     for i in range(max(len(posteriors), len(priors))):
         pairs.append((posteriors[i % len(posteriors)], priors[i % len(priors)]))
     return [tfvae.VAE((4, 4, 1), 3, network=TINY, posterior=q, prior=p) for q, p in pairs]

@@ -120,7 +120,7 @@ class Joint:
         Returns:
             params: Parameters of p(x|z), `[..., *params_shape]`.
         """
-        z, vector = z[..., : self.prior_layer.decoded_size], self._vector()
+        z, vector = self.prior_layer.decoded(z), self._vector()
         if vector is not None:
             z = tf.concat([z, _beside(vector, tf.shape(z)[:-1], len(z.shape))], axis=-1)
         if len(z.shape) == 2:

@@ -1,9 +1,11 @@
-"""Two stochastic layers in one vector: codes of the one that depend on those of the other."""
+"""Stochastic layers in one vector: codes of the one that depend on those of the other."""
 
+import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 tfb = tfp.bijectors
+tfd = tfp.distributions
 
 
 def weight_shapes(num_given, num_free, hidden):
@@ -16,6 +18,55 @@ def weight_shapes(num_given, num_free, hidden):
         "kernel_2": (hidden, 2 * num_free),
         "bias_2": (2 * num_free,),
     }
+
+
+def add_weights(layer, shapes, suffix=""):
+    """Adds weights to a Keras layer: kernels as Glorot begins them, biases of zero.
+
+    Args:
+        layer: The layer.
+        shapes: Dict of name to shape.
+        suffix: What the layer calls them by besides.
+
+    Returns:
+        Dict of name to variable.
+    """
+    glorot = keras.initializers.GlorotUniform
+    return {
+        name: layer.add_weight(
+            shape=shape,
+            initializer=glorot() if len(shape) == 2 else "zeros",
+            name=f"{name}{suffix}",
+        )
+        for name, shape in shapes.items()
+    }
+
+
+def features(weights, given):
+    """Returns what the network makes of given codes: two layers of hidden units."""
+    for layer in (0, 1):
+        product = tf.tensordot(given, weights[f"kernel_{layer}"], 1)
+        given = tf.tanh(product + weights[f"bias_{layer}"])
+    return given
+
+
+def params(weights, hidden):
+    """Returns loc and log-variance of the free codes."""
+    product = tf.tensordot(hidden, weights["kernel_2"], 1)
+    return tf.split(product + weights["bias_2"], 2, axis=-1)
+
+
+class OfNoise(tfd.TransformedDistribution):  # type: ignore[name-defined]
+    """A bijector of standard normal noise.
+
+    A class of its own: TensorFlow Probability makes its own class into another when called.
+    """
+
+
+def of_noise(size, bijector):
+    """Returns the distribution of a bijector of standard normal noise, batch shape `[]`."""
+    zeros = tf.zeros([size])
+    return OfNoise(tfd.Independent(tfd.Normal(zeros, tf.ones_like(zeros)), 1), bijector)
 
 
 def default_top(latent_size, top):
@@ -86,10 +137,5 @@ class Conditioned(tfb.Bijector):  # type: ignore[name-defined]
 
     def _network(self, given):
         """Returns loc and log-scale of the free codes."""
-        weights, hidden = self._weights, given
-        for layer in (0, 1):
-            product = tf.tensordot(hidden, weights[f"kernel_{layer}"], 1)
-            hidden = tf.tanh(product + weights[f"bias_{layer}"])
-        params = tf.tensordot(hidden, weights["kernel_2"], 1) + weights["bias_2"]
-        loc, log_variance = tf.split(params, 2, axis=-1)
+        loc, log_variance = params(self._weights, features(self._weights, given))
         return loc, 0.5 * log_variance

@@ -91,6 +91,8 @@ class VAE(Joint, keras.Model):
             self.prior_layer.bind(num_known)
             self.prior_layer.build((None, *self.event_shape))
             model_checks.check_parts(self)
+            self.posterior_layer.share(self.prior_layer)
+            self.posterior_layer.build((None, *self.posterior_layer.params_shape))
             self.encoder = self.network.conditional_encoder(
                 self.event_shape, self.posterior_layer.params_shape, num_known
             )

@@ -232,7 +232,13 @@ def _householder(layer, params, z):
 
 #: The distribution layers that are posteriors only: name -> function of the layer, the parameters
 #: of one example and a code -> log density by scipy; None where scipy has none.
-POSTERIORS = {"delta": None, "hierarchical": None, "householder": _householder, "iaf": None}
+POSTERIORS = {
+    "delta": None,
+    "hierarchical": None,
+    "householder": _householder,
+    "iaf": None,
+    "ladder": None,
+}
 
 
 def _mixture(prior, z):
@@ -258,6 +264,7 @@ PRIORS = {
     "conditional_normal": _conditional_normal,
     "coupling": None,
     "hierarchical": None,
+    "ladder": None,
     "mixture": _mixture,
     "standard_normal": lambda prior, z: scipy.stats.norm.logpdf(
         z, scale=prior.spec.options["precision"] ** -0.5
@@ -393,7 +400,9 @@ def layer(spec, event_shape=(3,)):
     """
     case = LAYERS.get(name_of(spec))
     if case is None:  # a posterior only, over a code
-        return build("distribution_layers", spec, math.prod(event_shape))
+        found = build("distribution_layers", spec, math.prod(event_shape))
+        found.build((None, *found.params_shape))
+        return found
     if len(case.event_shapes) == 1:
         event_shape = case.event_shapes[0]
     elif all(len(shape) == 1 for shape in case.event_shapes):

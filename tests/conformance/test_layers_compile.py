@@ -63,7 +63,7 @@ def test_a_posterior_agrees_in_eager_graph_and_xla(spec):
 
 @pytest.mark.parametrize("spec", [s for s in cases.posteriors() if s not in cases.likelihoods()])
 def test_the_gradient_of_a_density_compiles_in_a_loop_over_batches_of_any_size(spec):
-    layer = cases.build("distribution_layers", spec, 2)
+    layer = cases.layer(spec, (2,))
 
     def gradient(params, z):
         with tf.GradientTape() as tape:

@@ -39,7 +39,7 @@ def test_a_network_maps_an_event_to_parameters_and_a_code_to_parameters(spec, ev
 def test_every_variable_of_a_network_gets_a_gradient(spec, event_shape):
     for model in _models(spec, event_shape):
         with tf.GradientTape() as tape:
-            outputs = model(_inputs(model, 32))
+            outputs = model(_inputs(model, 16))
             loss = tf.reduce_sum(outputs * np.random.default_rng(1).normal(size=outputs.shape))
         assert model.trainable_variables
         gradients = tape.gradient(loss, model.trainable_variables)

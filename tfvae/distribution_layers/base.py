@@ -14,8 +14,8 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
     """Reads a tensor of parameters as a distribution: q(z|x) on an encoder, p(x|z) on a decoder.
 
     A member overrides `params_shape`, `_distribution` and `_sample`, `_in_support` where not
-    every number has a density, `_params_at` where parameters follow from a mean, and
-    `_of_moments` where its moments tell all of it.
+    every number has a density, `_params_at` where parameters follow from a mean, `_of_moments`
+    where its moments tell all of it, and `_share` where a posterior takes weights of the prior.
 
     Args:
         event_shape: Shape of one example or code, a tuple of ints or an int.
@@ -147,6 +147,25 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
             ValueError: If it can't be put together for these columns.
         """
         self.transform = transform
+
+    def share(self, prior):
+        """Tells a posterior of the prior of its model; before it is built.
+
+        Args:
+            prior: A `Prior`.
+
+        Raises:
+            ValueError: If it is made for another one.
+        """
+        self._share(prior)
+
+    def _share(self, prior):
+        del prior
+
+    @property
+    def shared_variables(self):
+        """The variables of the prior that a posterior is made of, beside its own."""
+        return ()
 
     def sample(self, params, seed):
         """Draws from the distribution, each row from its own seed.

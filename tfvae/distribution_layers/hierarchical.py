@@ -1,6 +1,5 @@
 """A posterior of two stochastic layers."""
 
-import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -54,13 +53,8 @@ class HierarchicalLayer(DistributionLayer, name="hierarchical"):
         check_count("hidden", hidden)
         (size,) = self.event_shape
         self.top = layered.default_top(size, top)
-        glorot = keras.initializers.GlorotUniform
-        self.network = {
-            name: self.add_weight(
-                shape=shape, initializer=glorot() if len(shape) == 2 else "zeros", name=name
-            )
-            for name, shape in layered.weight_shapes(size - self.top, self.top, hidden).items()
-        }
+        shapes = layered.weight_shapes(size - self.top, self.top, hidden)
+        self.network = layered.add_weights(self, shapes)
 
     @property
     def params_shape(self):

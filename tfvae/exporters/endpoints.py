@@ -97,14 +97,20 @@ def weights(vae):
     Returns:
         Dict of part to a list of arrays.
     """
-    encoder = (vae.encoder, vae.posterior_layer)
-    decoder = (vae.decoder, vae.likelihood_layer, vae.prior_layer)
-    # A prior that is made of posteriors takes the encoder along.
-    parts = {"encoder": encoder, "decoder": decoder + (encoder if _asks_posterior(vae) else ())}
-    return {
-        part: [variable.numpy() for layer in layers for variable in layer.variables]
-        for part, layers in parts.items()
+    posterior = vae.posterior_layer
+    shared = posterior.shared_variables
+    encoder = [*vae.encoder.variables, *posterior.variables]
+    decoder = [
+        variable
+        for layer in (vae.decoder, vae.likelihood_layer, vae.prior_layer)
+        for variable in layer.variables
+    ]
+    # A prior that is made of posteriors takes the encoder along, a posterior what the prior shares.
+    parts = {
+        "encoder": [*encoder, *shared],
+        "decoder": [*decoder, *(encoder if _asks_posterior(vae) else ())],
     }
+    return {part: [variable.numpy() for variable in found] for part, found in parts.items()}
 
 
 def _asks_posterior(vae):

@@ -1,6 +1,7 @@
 """The family of priors p(z)."""
 
 import abc
+from typing import Any
 
 import keras
 
@@ -15,9 +16,10 @@ class Prior(components.Component, keras.layers.Layer, abc.ABC):
     A draw is a function of noise from outside, so that exports which can't draw random numbers
     take it as an input. A member overrides `_distribution` and `_draw`, and `_quantile` where its
     latents are independent; `noise_shapes` if it needs more noise than `eps`, `decoded_size` if
-    the decoder reads a part of the codes, `build` if a weight has the shape of an example, and
-    `_adapt` if weights begin at examples. Where `conditional` is set, it is p(z|c), and
-    `_distribution`, `_draw` and `_quantile` take c last, float32 `[batch, num_known]` or None.
+    the decoder reads a part of the codes, and `_decoded` too if it reads something else of them;
+    `path_down` if a posterior may go down its path, `build` if a weight has the shape of an
+    example, and `_adapt` if weights begin at examples. Where `conditional` is set, it is p(z|c),
+    and `_distribution`, `_draw` and `_quantile` take c last, float32 `[batch, num_known]` or None.
 
     Args:
         latent_size: Length of a code.
@@ -25,6 +27,9 @@ class Prior(components.Component, keras.layers.Layer, abc.ABC):
 
     #: Whether the prior depends on the condition of a conditional model.
     conditional = False
+
+    #: The `tfvae.top_down.Path` that its codes come down, for a posterior to share; None for none.
+    path_down: Any = None
 
     def __init__(self, latent_size, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
@@ -49,7 +54,7 @@ class Prior(components.Component, keras.layers.Layer, abc.ABC):
 
     @property
     def decoded_size(self):
-        """How many of the first latents the decoder reads; the others generate those."""
+        """The length of what the decoder reads: so many of the first latents, by default all."""
         return self.latent_size
 
     def bind(self, num_known):
@@ -94,6 +99,20 @@ class Prior(components.Component, keras.layers.Layer, abc.ABC):
             z: Float tensor `[batch, latent_size]`.
         """
         return self.draw(self.noise_of(seed), posterior_of, condition)
+
+    def decoded(self, z):
+        """Returns what the decoder reads of codes.
+
+        Args:
+            z: Float tensor `[..., latent_size]`.
+
+        Returns:
+            Float tensor `[..., decoded_size]`.
+        """
+        return self._decoded(z)
+
+    def _decoded(self, z):
+        return z[..., : self.decoded_size]
 
     def noise_of(self, seed):
         """Returns the noise that `draw` takes, of row seeds int32 `[batch, 2]`."""

@@ -1,15 +1,10 @@
 """A prior of two stochastic layers."""
 
-import keras
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from tfvae import layered
 from tfvae.options import check_count
 from tfvae.priors.base import Prior
-
-tfb = tfp.bijectors
-tfd = tfp.distributions
 
 
 class Hierarchical(Prior, name="hierarchical"):
@@ -38,13 +33,8 @@ class Hierarchical(Prior, name="hierarchical"):
         super().__init__(latent_size, **kwargs)
         self.top = layered.default_top(latent_size, top)
         check_count("hidden", hidden)
-        glorot = keras.initializers.GlorotUniform
-        self.network = {
-            name: self.add_weight(
-                shape=shape, initializer=glorot() if len(shape) == 2 else "zeros", name=name
-            )
-            for name, shape in layered.weight_shapes(self.top, self.decoded_size, hidden).items()
-        }
+        shapes = layered.weight_shapes(self.top, self.decoded_size, hidden)
+        self.network = layered.add_weights(self, shapes)
 
     @property
     def decoded_size(self):
@@ -53,17 +43,9 @@ class Hierarchical(Prior, name="hierarchical"):
 
     def _distribution(self, posterior_of):
         del posterior_of
-        zeros = tf.zeros([self.latent_size])
-        base = tfd.Independent(tfd.Normal(zeros, tf.ones_like(zeros)), 1)
         weights = {name: tf.convert_to_tensor(w) for name, w in self.network.items()}
-        return _Layers(base, layered.Conditioned(weights, self.decoded_size, "upper"))
+        bijector = layered.Conditioned(weights, self.decoded_size, "upper")
+        return layered.of_noise(self.latent_size, bijector)
 
     def _draw(self, noise, posterior_of):
         return self._distribution(posterior_of).bijector.forward(noise["eps"])
-
-
-class _Layers(tfd.TransformedDistribution):  # type: ignore[name-defined]
-    """A bijector of standard normal noise.
-
-    A class of its own: TensorFlow Probability makes its own class into another when called.
-    """
