@@ -183,14 +183,22 @@ def check_writable(path, option):
     Raises:
         UsageError: If it, or the nearest directory above it that exists, can't be written.
     """
+    obstacle = obstacle_to(path)
+    if obstacle is not None:
+        raise UsageError(f"`{option}` names {path}, but {obstacle}")
+
+
+def obstacle_to(path):
+    """Returns why nothing can be made at a path, and what to do: sentences, or None if it can."""
     above = next(place for place in (path, *path.absolute().parents) if place.exists())
     if not above.is_dir() and above != path:
-        raise UsageError(f"`{option}` names {path}, but {above} is a file, not a directory.")
+        return f"{above} is a file, not a directory."
     if not os.access(above, os.W_OK):
-        raise UsageError(
-            f"`{option}` names {path}, but {above} can't be written by this user. Choose another "
-            f"place, or change its permissions."
+        return (
+            f"{above} can't be written by this user. Choose another place, or change its "
+            f"permissions."
         )
+    return None
 
 
 @contextlib.contextmanager

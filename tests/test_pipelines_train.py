@@ -17,7 +17,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import tfvae
-from pipelines import cli, commands, evaluate, export, runs, train
+from pipelines import cli, commands, evaluate, export, places, runs, train
 from tfvae.training import logs, loop
 
 SMALL = [
@@ -53,7 +53,7 @@ def test_a_run_directory_holds_all_that_is_promised(finished):
     names = {path.name for path in run.iterdir()}
     assert names == {
         "options.json", "train", "validation", "metrics.jsonl", "checkpoints", "figures",
-        "model.keras", "evaluation.json",
+        "model.keras", "evaluation.json", "results.json", ".lock",
     }  # fmt: skip
     pictures = {path.name for path in (run / "figures").iterdir()}
     assert {"reconstructions.png", "samples.png", "manifold.png", "latents.png"} <= pictures
@@ -141,8 +141,9 @@ def test_metrics_jsonl_is_the_curves_in_text(finished):
 
 def test_a_run_without_a_name_takes_the_next_free_one(place):
     (place / "runs" / "mnist-1").mkdir(parents=True)
-    assert str(train._claim(None, "mnist", resume=False)) == "runs/mnist-2"
-    assert (place / "runs" / "mnist-2").is_dir()
+    with places.begun(None, "mnist") as run:
+        assert str(run) == "runs/mnist-2"
+        assert (place / "runs" / "mnist-2").is_dir()
 
 
 def test_a_run_is_its_own_recipe(finished):
@@ -388,7 +389,7 @@ def test_ctrl_c_while_results_are_written_says_how_to_go_on(tmp_path, monkeypatc
     monkeypatch.setattr(evaluate, "report_on", interrupt)
     with pytest.raises(KeyboardInterrupt, match="--resume --run run"):
         train.main([*SMALL, "--epochs", "1", "--run", "run"])
-    assert not list((tmp_path / "run").glob(".*"))
+    assert [path.name for path in (tmp_path / "run").glob(".*")] == [".lock"]
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     # A gate that refuses the export ends with a failure, and the run is finished all the same.
