@@ -3,12 +3,11 @@
 import functools
 import json
 import os
-import pathlib
 
 from rich.console import Console
 from rich.markup import escape
 
-from pipelines import cli
+from pipelines import cli, outputs
 from pipelines.benchmarks import (
     contestants,
     data,
@@ -43,7 +42,7 @@ def main(argv):
         argv: List of arguments.
     """
     given = _make_parser().parse_args(argv)
-    output = _check_output(given.output, given.overwrite)
+    output = outputs.check(given.output, (".json",), given.overwrite)
     plan = _plan(given)
     console = Console(highlight=False, width=None if os.isatty(1) else 140)
     report = {"machine": machine.describe(), "plan": vars(plan), "quick": given.quick, "parts": {}}
@@ -106,12 +105,6 @@ def _plan(given):
         only=tuple(given.only),
         seconds=defaults.seconds,
     )
-
-
-def _check_output(name, overwrite):
-    path = pathlib.Path(name)
-    cli.check_new_file(path, overwrite)
-    return path
 
 
 def _measure(part, plan, quick, console):

@@ -17,11 +17,10 @@ import pathlib
 import shutil
 import zipfile
 
-import numpy as np
-
 from pipelines import cli, outputs
 from pipelines.cli import Failure, UsageError
 from tfvae.files import write_atomically
+from tfvae.lazy import numpy as np
 
 #: What a table may be written as; the first is proposed.
 SUFFIXES = (".npy", ".npz", ".parquet", ".tfrecord")

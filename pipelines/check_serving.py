@@ -6,12 +6,11 @@ import os
 import pathlib
 import time
 
-import numpy as np
-
 from pipelines import cli
 from pipelines.cli import Failure, UsageError, usage
 from tfvae.exporters import comparison, golden
 from tfvae.exporters.base import PARTS
+from tfvae.lazy import numpy as np
 
 _DESCRIPTION = """\
 Check that a server serves an export: exit status 0 if it does, 1 if not.

@@ -17,6 +17,9 @@ import tempfile
 
 from tfvae import components
 
+_BESIDE = 32  # bytes: what becomes a file lies beside it meanwhile, under a longer name
+_BELOW = 128  # bytes: of what is made inside a folder
+
 #: The default of an option that stays out of the parsed arguments unless it is given.
 NOT_GIVEN = argparse.SUPPRESS
 
@@ -52,6 +55,7 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             **kwargs,
         )
+        self.register("type", None, text)  # of options that name none: a path, a name
 
     def error(self, message):
         """Raises the message as a `UsageError`."""
@@ -83,6 +87,16 @@ def spec_of(family):
             raise UsageError(str(error)) from error
 
     return read
+
+
+def text(given):
+    """Reads text that isn't blank, for argparse: a variable that a shell doesn't know is."""
+    if given.strip():
+        return given
+    raise argparse.ArgumentTypeError(
+        f"expected a value, received {given!r}. Give one, or leave the option out; a variable of "
+        f"the shell may be unset"
+    )
 
 
 def positive_int(text):
@@ -154,25 +168,6 @@ def _exhausted(error):
     return "Out of memory. Make the model, the batch or the data smaller."
 
 
-def check_new_file(path, overwrite):
-    """Refuses an `--output` that is a directory, exists already, or can't be written.
-
-    Args:
-        path: `pathlib.Path` of a file to come.
-        overwrite: Whether it may be replaced.
-
-    Raises:
-        UsageError: If it is so.
-    """
-    if path.is_dir():
-        raise UsageError(f"`--output` names {path}, which is a directory. Name a file.")
-    if path.exists() and not overwrite:
-        raise UsageError(
-            f"`--output` names {path}, which exists. Choose another name, or add `--overwrite`."
-        )
-    check_writable(path, "--output")
-
-
 def check_writable(path, option):
     """Refuses a place in which nothing can be made, before the work that would end there.
 
@@ -181,23 +176,51 @@ def check_writable(path, option):
         option: Name of the option that gave it.
 
     Raises:
-        UsageError: If it, or the nearest directory above it that exists, can't be written.
+        UsageError: If it, or the nearest directory above it that exists, can't be written, or a
+            name on the way is too long for the disk.
     """
     obstacle = obstacle_to(path)
     if obstacle is not None:
-        raise UsageError(f"`{option}` names {path}, but {obstacle}")
+        shown = f"{str(path)[:60]}..." if len(str(path)) > 200 else path
+        raise UsageError(f"`{option}` names {shown}, but {obstacle}")
 
 
 def obstacle_to(path):
     """Returns why nothing can be made at a path, and what to do: sentences, or None if it can."""
-    above = next(place for place in (path, *path.absolute().parents) if place.exists())
-    if not above.is_dir() and above != path:
+    whole = path.absolute()
+    above = next(place for place in (whole, *whole.parents) if os.path.lexists(place))
+    if not os.path.exists(above):
+        return (
+            f"{above} is a link to {os.readlink(above)}, which isn't there. Make what it points "
+            f"to, or remove the link."
+        )
+    if not os.path.isdir(above) and above != whole:
         return f"{above} is a file, not a directory."
     if not os.access(above, os.W_OK):
         return (
             f"{above} can't be written by this user. Choose another place, or change its "
             f"permissions."
         )
+    return _too_long(whole, above)
+
+
+def _too_long(whole, above):
+    """Says where the disk under `above` has no room for new names; else None."""
+    new = [len(os.fsencode(name)) for name in whole.relative_to(above).parts]
+    for what, size, rule, usual in (
+        ("a name", max(new, default=0), "PC_NAME_MAX", 255),
+        ("a path", len(os.fsencode(whole)), "PC_PATH_MAX", 4096),
+    ):
+        try:
+            most = os.pathconf(above, rule)
+        except (AttributeError, OSError, ValueError):  # not on this system, or not of this disk
+            most = usual
+        most -= _BESIDE if what == "a name" else _BELOW
+        if new and size > most:
+            return (
+                f"it has {what} of {size} bytes, and there is room for {most} on this disk. Choose "
+                f"a shorter one."
+            )
     return None
 
 

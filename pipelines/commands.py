@@ -5,6 +5,7 @@ resumed, the run itself is the recipe.
 """
 
 import json
+import os
 import pathlib
 import tomllib
 from collections.abc import Callable
@@ -164,7 +165,7 @@ def resolve(given):
         named["export"] = False
     if given.resume:
         return _resolve_resumed(named, given)
-    recipe = read_recipe(given.recipe) if given.recipe else {}
+    recipe = {} if given.recipe is None else read_recipe(given.recipe)
     options = {**DEFAULTS, **recipe, **named}
     if options["export"] is None:
         options["export"] = default_directory(options["dataset"])
@@ -207,8 +208,14 @@ def _options_of(options, path):
     """Yields the options of a recipe by name; keys are written with `-` or `_`."""
     if not isinstance(options, dict):
         raise UsageError(f"The recipe {path} holds no options by name, as in `epochs = 20`.")
+    keys: dict[str, str] = {}
     for key, value in options.items():
         name = key.replace("-", "_")
+        if keys.setdefault(name, key) != key:
+            raise UsageError(
+                f"The recipe {path} gives one option twice, as `{keys[name]}` and as `{key}`. "
+                f"Leave one of them out."
+            )
         if name == "tfvae_version":  # in options.json
             _check_version(value, path)
             continue
@@ -230,9 +237,15 @@ def _check_version(version, path):
 
 
 def _check(name, value, path):
-    if value == DEFAULTS[name] or (name == "export" and value is False):
+    default = DEFAULTS[name]
+    if (type(value) is type(default) and value == default) or (name == "export" and value is False):
         return value
-    kinds: dict[str, Callable] = {"export": str}
+    if name == "export" and not isinstance(value, str):
+        raise UsageError(
+            f"{path}, option `export`: expected a directory in quotes, or false for none, received "
+            f"{value!r}."
+        )
+    kinds: dict[str, Callable] = {"export": cli.text}
     kinds |= {key: _one_of(names) for key, (names, _) in _CHOICES.items()}
     kinds |= {key: kind for key, (kind, _) in _NUMBERS.items()}
     kinds |= {key: cli.spec_of(family) for key, family in FAMILIES.items()}
@@ -247,7 +260,7 @@ def _resolve_resumed(named, given):
         raise UsageError("A resumed run has its options already. Leave out `--recipe`.")
     if given.run is None:
         raise UsageError("`--resume` needs the run to go on with: add `--run DIR`.")
-    if not (pathlib.Path(given.run) / OPTIONS).is_file():
+    if not os.path.isfile(pathlib.Path(given.run, OPTIONS)):
         raise UsageError(
             f"`--resume` goes on with a run that exists. {given.run} holds no {OPTIONS}. Leave "
             f"out `--resume` to begin it."

@@ -2,7 +2,7 @@
 
 import json
 
-from pipelines import anomalies, cli, factors, scores
+from pipelines import cli, factors, scores
 from pipelines.cli import UsageError, usage
 from pipelines.evaluations.wish import Wish
 from pipelines.runs import open_run
@@ -47,6 +47,8 @@ def main(argv):
     if factors.asked(given):
         additions.append(lambda: factors.evaluate(given, vae, dataset, given.split))
     if request is not None:
+        from pipelines import anomalies
+
         examples = anomalies.groups(vae, dataset, given.split, request.labels, request.spec)
         options = {"num_samples": given.num_samples, "seed": given.seed}
         additions.append(lambda: scores.evaluate(request, examples, vae, **options))

@@ -1,8 +1,7 @@
 """Publish a trained run as an encoder and a decoder: `python -m pipelines.export RUN`."""
 
+import os
 import pathlib
-
-import numpy as np
 
 import tfvae
 from pipelines import cli, runs
@@ -11,6 +10,7 @@ from pipelines.evaluate import REPORT, read_reports
 from tfvae import components
 from tfvae.exporters import gates
 from tfvae.exporters.base import FORMATS, Exporter, ExportError
+from tfvae.lazy import numpy as np
 
 _NUM_SAMPLES = 64  # in the picture of the model card
 _NUM_EXAMPLES = 256  # for formats that are calibrated on data
@@ -188,7 +188,7 @@ def check_directory(directory, option, formats=FORMATS):
         UsageError: If it or a folder in it can't be written, or isn't a directory.
     """
     for place in (directory, *_folders(directory, formats)):
-        if place.exists() and not place.is_dir():
+        if os.path.exists(place) and not os.path.isdir(place):
             raise UsageError(
                 f"`{option}` names a directory to publish in, with a folder for each part. {place} "
                 f"is a file. Move it away, or choose another place, such as exported/mnist."
@@ -219,8 +219,10 @@ def publish(vae, directory, formats=FORMATS, **conditions):
 
     Raises:
         Failure: If the export can't be written, computes something else than the model, or a gate
-            refuses it.
+            refuses it; or if it is published, and what follows failed.
     """
+    from tfvae.exporters.publication import FollowUpError
+
     try:
         publication = tfvae.export(vae, directory, formats, **conditions)
     except gates.GateError as error:
@@ -228,6 +230,8 @@ def publish(vae, directory, formats=FORMATS, **conditions):
         raise Failure(
             f"Nothing has been exported to {directory}. {error} {reasons} holds the reasons."
         ) from error
+    except FollowUpError as error:
+        raise Failure(str(error)) from error
     except ExportError as error:
         raise Failure(f"Nothing has been exported to {directory}. {error}") from error
     except OSError as error:

@@ -1,6 +1,7 @@
 """Published exports: how programs find and open them, without TensorFlow where it can be done."""
 
 import contextlib
+import os
 import pathlib
 
 from pipelines import cli
@@ -41,9 +42,9 @@ def find(exported, part, format_name=None, version=None):
         UsageError: If there is no such part.
     """
     exported = pathlib.Path(exported)
-    if exported.is_file():
+    if os.path.isfile(exported):
         return exported, _format_of_file(exported, part, format_name, version)
-    found = published.versions(exported, part)
+    found = published.versions(exported, part) if os.path.isdir(exported) else {}
     if format_name is not None:
         found = {name: paths for name, paths in found.items() if name == format_name}
     if not found:
@@ -147,7 +148,7 @@ def _format_of_file(path, part, format_name, version):
 
 def _nothing_there(exported, part, format_name):
     kind = f" in the format {format_name}" if format_name else ""
-    state = f"holds no published {part}{kind}" if exported.exists() else "does not exist"
+    state = f"holds no published {part}{kind}" if os.path.exists(exported) else "does not exist"
     return (
         f"EXPORTED is the directory of an export, or a .tflite file. {exported} {state}. Publish "
         f"a run with `python -m pipelines.export RUN --output {exported}`."

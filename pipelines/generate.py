@@ -2,12 +2,10 @@
 
 import pathlib
 
-import numpy as np
-
 from pipelines import bulk, cli, exports, outputs, parts, steps
 from pipelines.cli import UsageError
 from pipelines.steps import CHUNK, generate
-from tfvae.figures import images
+from tfvae.lazy import numpy as np
 
 _PICTURE = ".png"
 _MOST_PIXELS = 2**26  # of a picture: programs that show one warn of larger ones, from 89 million on
@@ -155,6 +153,8 @@ def _numbers(text):
 
 
 def _write_png(chunks, path, num):
+    from tfvae.figures import images
+
     pictures = np.concatenate([_checked_picture(chunk, num) for chunk in chunks])
     with outputs.writing(path):
         images.write_png(images.tile(pictures), path)
@@ -162,6 +162,8 @@ def _write_png(chunks, path, num):
 
 def _checked_picture(chunk, num):
     """Returns examples of which `num` make a picture; refuses others before more are drawn."""
+    from tfvae.figures import images
+
     shape = chunk.shape[1:]
     if not (len(shape) == 2 or (len(shape) == 3 and shape[-1] in images.CHANNELS)):
         raise UsageError(

@@ -2,8 +2,7 @@
 
 import pathlib
 
-from pipelines import cli, inspection
-from pipelines.cli import Failure, UsageError
+from pipelines import cli, inspection, outputs
 from tfvae import components
 
 _SHOWN = 64
@@ -65,20 +64,11 @@ def _listing():
 
 
 def _output(given):
-    if given.output is None:
-        path = pathlib.Path(f"inspection-{components.read(given.dataset).name}.png")
-    else:
-        path = pathlib.Path(given.output)
-        if path.suffix.lower() != ".png":
-            raise UsageError(
-                f"`--output` names a .png file. Received {path}. Write "
-                f"`--output {path.with_suffix('.png') if path.name else 'picture.png'}`."
-            )
-        if path.exists() and not given.overwrite:
-            raise UsageError(
-                f"`--output` names {path}, which exists. Choose another name, or add `--overwrite`."
-            )
-    cli.check_writable(path, "--output")
+    if given.output is not None:
+        return outputs.check(given.output, (".png",), given.overwrite)
+    # Derived data under a name of the program's own: made anew each time.
+    path = pathlib.Path(f"inspection-{components.read(given.dataset).name}.png")
+    outputs.check_place(path, "--output")
     return path
 
 
@@ -91,11 +81,8 @@ def _say(title, lines):
 def _write(picture, path):
     from tfvae.figures import images
 
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with outputs.writing(path):
         images.write_png(picture, path)
-    except OSError as error:
-        raise Failure(f"{path} can't be written: {error.strerror or error}.") from error
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import tfvae
-from pipelines import cli
+from pipelines import cli, outputs
 from pipelines.cli import Failure, UsageError
 from pipelines.membership import docstrings, markdown, plan, preparations
 
@@ -37,8 +37,9 @@ def main(argv):
         argv: List of arguments.
     """
     given = _make_parser().parse_args(argv)
-    output, results = pathlib.Path(given.output), pathlib.Path(given.results)
-    _check_places(output, results, given.overwrite)
+    output = outputs.check(given.output, (".md",), given.overwrite)
+    results = pathlib.Path(given.results)
+    cli.check_writable(results, "--results")
     budget = plan.Budget(**{name: getattr(given, name) for name in _BUDGET})
     specs = {role: getattr(given, role) for role in plan.ROLES}
     cli.load_tensorflow()
@@ -78,11 +79,6 @@ def _make_parser():
     )
     parser.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
     return parser
-
-
-def _check_places(output, results, overwrite):
-    cli.check_new_file(output, overwrite)
-    cli.check_writable(results, "--results")
 
 
 def _rows(entries, results, budget):

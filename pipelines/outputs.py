@@ -5,6 +5,7 @@ replaced only on request.
 """
 
 import contextlib
+import os
 import pathlib
 
 from pipelines import cli
@@ -28,7 +29,7 @@ def check(name, suffixes, overwrite, option="--output", *, parts=False):
         UsageError: If it has another ending, is there already, or can't be written.
     """
     path = pathlib.Path(name)
-    if path.is_dir() and not (parts and _is_of_parts(path)):
+    if os.path.isdir(path) and not (parts and _is_of_parts(path)):
         raise UsageError(
             f"`{option}` names a file. {path} is a directory. Write "
             f"`{option} {path / f'picture{suffixes[0]}'}`."
@@ -38,7 +39,7 @@ def check(name, suffixes, overwrite, option="--output", *, parts=False):
             f"`{option}` names a {' or a '.join(suffixes)} file. Received {name}. Write "
             f"`{option} {path.with_suffix(suffixes[0])}`."
         )
-    if path.exists() and not overwrite:
+    if os.path.lexists(path) and not overwrite:
         raise UsageError(
             f"`{option}` names {path}, which exists. Choose another name, or add `--overwrite`."
         )
@@ -63,7 +64,7 @@ def check_place(path, option):
     Raises:
         UsageError: If it is so.
     """
-    cli.check_writable(path.parent if path.exists() else path, option)
+    cli.check_writable(path.parent if os.path.lexists(path) else path, option)
 
 
 @contextlib.contextmanager

@@ -41,6 +41,7 @@ def add_options(parser):
     )
     parser.add_argument(
         "--runner-options",
+        type=str,  # "" is none of them
         metavar="TEXT",
         default="",
         help="options of the pipeline, such as '--direct_num_workers 4 --direct_running_mode "

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import itertools
+import os
 import pathlib
 
 from pipelines import cli
@@ -58,7 +59,7 @@ def check(run, export, resume):
 
 
 def _check_new(run):
-    if run.exists() and not _is_empty(run):
+    if os.path.exists(run) and not _is_empty(run):  # of a name that is too long it says no
         begun = (run / OPTIONS).is_file()
         raise UsageError(
             f"`--run` names a new directory, and {run} exists. Choose another name"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import zipfile
 
@@ -83,10 +84,10 @@ def open_run(directory):
         UsageError: If it isn't there, or isn't a finished run.
     """
     directory = pathlib.Path(directory)
-    if not (directory / OPTIONS).is_file():
+    if not os.path.isfile(directory / OPTIONS):
         raise UsageError(
             f"RUN is a directory that `python -m pipelines.train` wrote. {directory} "
-            f"{'holds no ' + OPTIONS if directory.is_dir() else 'does not exist'}. "
+            f"{'holds no ' + OPTIONS if os.path.isdir(directory) else 'does not exist'}. "
             f"{_runs_beside(directory)}"
         )
     if not (directory / MODEL).is_file():

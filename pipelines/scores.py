@@ -5,10 +5,9 @@ import dataclasses
 import functools
 import pathlib
 
-import numpy as np
-
 from pipelines import bulk, cli, outputs, scored
 from pipelines.cli import UsageError
+from tfvae.lazy import numpy as np
 
 #: What scores may be written as; the first is proposed.
 SUFFIXES = (".parquet", ".csv", ".npz", ".tfrecord")

@@ -7,10 +7,9 @@ runs the exported part: neither TensorFlow nor training code, where that is a Li
 import dataclasses
 import pathlib
 
-import numpy as np
-
 from pipelines import exports
-from pipelines.cli import UsageError
+from pipelines.cli import Failure, UsageError
+from tfvae.lazy import numpy as np
 
 #: Rows a call of an exported part: large enough to be quick, small enough for any part.
 CHUNK = 256
@@ -156,6 +155,7 @@ def generate(program, path, num, seed, what="mean", start=0, condition=None):
 
     Raises:
         UsageError: If the file does not give `what`, or knows no such class.
+        Failure: If it answers with NaN or infinity.
     """
     inputs = dict(program.inputs(*GENERATE))
     inputs.pop(_CONDITION, None)
@@ -179,7 +179,18 @@ def generate(program, path, num, seed, what="mean", start=0, condition=None):
                 f"{path} knows no class {condition}: its answer is NaN. Its model card has the "
                 f"labels that it was trained on."
             )
+        _check_finite(answer[what], what, path)
         yield answer[what]
+
+
+def _check_finite(array, what, path):
+    num_wrong = int(np.sum(~np.isfinite(array)))
+    if num_wrong:
+        raise Failure(
+            f"{path} is a damaged export: {num_wrong:,} of {array.size:,} values of its output "
+            f"`{what}` are NaN or infinite. Take another version with `--version`, or publish the "
+            f"model again."
+        )
 
 
 def _stream(name, seed, chunk):

@@ -36,7 +36,7 @@ def main(argv):
     """
     given = commands.make_parser().parse_args(argv)
     options = commands.resolve(given)
-    run = pathlib.Path(given.run) if given.run else None
+    run = None if given.run is None else pathlib.Path(given.run)
     if _is_chief(options["strategy"], run):
         _train_and_write(run, options, given)
     else:

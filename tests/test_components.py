@@ -275,6 +275,21 @@ def test_every_member_has_a_file_of_its_own():
 
 
 @pytest.mark.parametrize(
+    "deep",
+    [
+        f"mlp(hidden={'-' * 50_000}1)",
+        f"mlp(hidden={'not ' * 50_000}1)",
+        f"mlp(hidden={'1+' * 5_000}1)",
+        f"mlp{'.mlp' * 50_000}",
+    ],
+)
+def test_a_spec_that_is_nested_too_deeply_is_no_spec(deep):
+    with pytest.raises(components.SpecError) as error:
+        components.parse("networks", deep)
+    assert len(str(error.value)) < 500
+
+
+@pytest.mark.parametrize(
     "code",
     [
         "import tfvae",

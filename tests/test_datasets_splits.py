@@ -62,6 +62,12 @@ def test_a_share_is_a_fraction_or_a_count(share):
         Shares(share)
 
 
+def test_an_array_is_no_share():
+    for num in (0, 1, 2):
+        with pytest.raises(ValueError, match=r"^`test` is a fraction of the examples"):
+            Shares(test=np.zeros([num, 4]))
+
+
 @pytest.mark.parametrize("num", [1, 2])
 def test_too_few_examples_are_refused(num):
     with pytest.raises(ValueError, match=rf"^The data has {num} example.* leave none to train on"):

@@ -1,5 +1,6 @@
 """Exports run alone, compute what the model computes, and appear whole or not at all."""
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -13,6 +14,8 @@ import pytest
 import tensorflow as tf
 
 import tfvae
+from pipelines import export as program
+from pipelines.cli import Failure
 from tfvae import components, noise
 from tfvae.exporters import (
     comparison,
@@ -338,6 +341,33 @@ def test_parts_share_a_version_and_versions_only_grow(warm, tmp_path):
     assert [path.name for path in (root / "litert").iterdir()] == ["8"]
     assert [path.name for path in (root / "releases").iterdir()] == ["8"]
     assert (root / "encoder" / "6").is_dir()  # labelled
+
+
+@pytest.mark.parametrize(
+    ("defect", "state", "reason"),
+    [
+        (OSError(28, "No space left"), "what servers need beside it is not up to date", "No space"),
+        (KeyboardInterrupt(), "what servers need beside it is not up to date", "interrupted"),
+        (None, "older versions have not been removed", "Is a directory"),
+    ],
+)
+def test_what_fails_after_a_version_is_out_says_so(tmp_path, monkeypatch, defect, state, reason):
+    def prove(exporters, materials, directory, *_):
+        (directory / "litert" / "new").mkdir(parents=True)
+
+    def accompany(*_):
+        if defect is not None:
+            raise defect
+
+    monkeypatch.setattr(publication, "_write_and_prove", prove)
+    monkeypatch.setattr(publication, "Fresh", contextlib.nullcontext)
+    monkeypatch.setattr(release.Release, "accompany", accompany)
+    (tmp_path / "serving" / "models.config").mkdir(parents=True)
+    message = f"^Version 1 of .* is published, but {state}: .*{reason}.* publish this model once m"
+    with pytest.raises(Failure, match=message):
+        program.publish(build(), tmp_path, ("litert",), keep=1)
+    assert (tmp_path / "litert" / "1").is_dir()
+    assert (tmp_path / "releases" / "1" / "manifest.json").is_file()
 
 
 def shifted(endpoint):

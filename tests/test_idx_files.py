@@ -77,6 +77,20 @@ def test_damaged_labels_are_found_when_the_data_set_is_built(tmp_path, monkeypat
         mnist.MNIST()
 
 
+def test_whole_files_that_are_not_mnists_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(mnist, "_FOLDER", tmp_path)
+    shapes = {"train": (100, 28, 28), "test": (50, 28, 28)}
+    for split, files in mnist._FILES.items():
+        for name, shape in zip(files, (shapes[split], shapes[split][:1]), strict=True):
+            (tmp_path / name).write_bytes(gzip.compress(encode(np.ones(shape, np.uint8))))
+    message = (
+        r"train-images-idx3-ubyte\.gz holds uint8 of shape \(60000, 28, 28\)\. That in .* holds "
+        r"uint8 of shape \(100, 28, 28\)\. Install the package again; files of your own"
+    )
+    with pytest.raises(DataFileError, match=message):
+        mnist.MNIST()
+
+
 def test_training_on_a_damaged_file_is_one_message_and_status_1(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(mnist, "_FOLDER", tmp_path)

@@ -16,6 +16,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 # Modules that know of no family, from the bottom up: each may import those before it.
 LEAVES = (
     "tfvae.components",
+    "tfvae.lazy",
     "tfvae.options",
     "tfvae.noise",
     "tfvae.xla",

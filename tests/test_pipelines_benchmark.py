@@ -99,18 +99,6 @@ def test_contestants_are_listed_without_their_packages():
     assert names[0] == "tfvae_fit"
 
 
-def test_help_answers_without_tensorflow():
-    program = (
-        "import sys; sys.modules['tensorflow'] = None; sys.argv = ['benchmark', '--help'];"
-        "from pipelines import benchmark, cli; cli.run(benchmark.main)"
-    )
-    process = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
-    assert process.returncode == 0, process.stderr
-    assert "jax_scan" in process.stdout
-
-
 def test_results_are_not_overwritten(tmp_path):
     path = tmp_path / "results.json"
     path.write_text("{}")

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import tfvae
-from pipelines import bulk, cli, export, generate
+from pipelines import bulk, cli, export, exports, generate
 from pipelines.cli import Failure, UsageError
 from tfvae.conditions.vector import Vector
 from tfvae.datasets.conditioned import Conditioned
@@ -228,7 +228,10 @@ def usage_errors(exported):
     yield [str(exported), "--seed", "-1"], "a whole number from 0 to 2147483647, received '-1'"
     yield [str(exported), "--format", "onnx"], "invalid choice: 'onnx'"
     yield [str(exported), "--output", "a.jpg"], r"`--output a\.png`"
-    yield [str(exported), "--output", ""], r"is a directory\. Write `--output picture\.png`"
+    yield [str(exported), "--output", ""], "Argument --output: expected a value, received ''"
+    yield [str(exported), "--output", "."], r"is a directory\. Write `--output picture\.png`"
+    yield [str(exported), "--output", f"{'a' * 250}.npy"], "a name of 254 bytes, and there is room"
+    yield ["n" * 300], r"n does not exist\. Publish a run"
     yield [str(exported), "--output", f"{__file__}/a.png"], "is a file, not a directory"
     yield [str(exported), "--outptu", "a.png"], "nrecognized arguments: --outptu"
     yield [], "required: EXPORTED"
@@ -277,6 +280,22 @@ def test_a_picture_of_more_than_fits_is_refused_after_one_chunk(tmp_path):
         generate._write_png(examples, tmp_path / "a.png", num)
     assert program.num_calls == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.npy"])
+def test_a_decoder_that_answers_nan_is_a_damaged_export(tmp_path, name, monkeypatch):
+    class Damaged(Endless):
+        def run(self, endpoint, rows):
+            means = np.array(super().run(endpoint, rows)["mean"])
+            means[1, 2, 3:5] = np.nan, np.inf
+            return {"mean": means}
+
+    (tmp_path / "decoder.tflite").touch()
+    monkeypatch.setattr(exports, "open_part", lambda *_, **__: (Damaged(), "generate"))
+    arguments = [str(tmp_path / "decoder.tflite"), "--num", "4", "--output", str(tmp_path / name)]
+    with pytest.raises(Failure, match=r"tflite is a damaged export: 2 of 3,136 values of its out"):
+        generate.main(arguments)
+    assert [path.name for path in tmp_path.iterdir()] == ["decoder.tflite"]
 
 
 def test_an_array_that_no_disk_can_hold_is_refused_after_one_chunk(tmp_path):
@@ -462,12 +481,3 @@ def test_a_damaged_model_is_a_failure(workplace, tmp_path):
     (tmp_path / "run" / "model.keras").write_bytes(b"nothing")
     with pytest.raises(Failure, match=r"can't be loaded: .* Restore .*model.keras, or train again"):
         export.main([str(tmp_path / "run"), "--output", str(tmp_path / "exported")])
-
-
-@pytest.mark.parametrize("program", ["export", "generate"])
-def test_help_answers_without_tensorflow(program, tmp_path):
-    block = "import sys; sys.modules['tensorflow'] = None"
-    script = f"{block}\nimport pipelines.{program} as program\nprogram.main(['--help'])"
-    result = run("-c", script, folder=tmp_path)
-    assert result.returncode == 0
-    assert "litert" in result.stdout

@@ -2,16 +2,13 @@
 
 import json
 import shutil
-import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from pipelines import cli, plot
-from tfvae import components
 from tfvae.figures import images, queries
 from tfvae.vae import VAE
 
@@ -51,24 +48,6 @@ def no_tensorflow(monkeypatch):
         pytest.fail("TensorFlow was loaded before the command was refused")
 
     monkeypatch.setattr(cli, "load_tensorflow", fail)
-
-
-def test_help_answers_at_once_and_lists_every_kind():
-    began = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "pipelines.plot", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    # 0.15 s on an idle machine; the contract is a second, and other tests run beside this one.
-    assert time.monotonic() - began < 5
-    assert not {"tensorflow", "numpy", "matplotlib"} & {
-        line.rpartition("|")[2].strip() for line in done.stderr.splitlines()
-    }
-    for member in components.members("figures").values():
-        assert f"  {member}\n" in done.stdout
-        assert member.summary in done.stdout
 
 
 def test_default_output_lies_in_the_run_and_is_replaced(call, run_directory):
@@ -156,7 +135,11 @@ def test_named_output_is_replaced_only_on_request(call, run_directory, tmp_path)
         (("{run}",), "The following arguments are required: KIND"),
         (("{run}/none", "samples"), "none does not exist"),
         (("{run}", "samples", "--output", "a.pdf"), "Received a.pdf. Write `--output a.png`."),
-        (("{run}", "samples", "--output", ""), "is a directory. Write `--output picture.png`."),
+        (
+            ("{run}", "samples", "--output", ""),
+            "Argument --output: expected a value, received ''. Give",
+        ),
+        (("{run}", "samples", "--output", "."), "is a directory. Write `--output picture.png`."),
         (
             ("{run}", "samples", "--output", "{run}/options.json/a.png"),
             "is a file, not a directory",

@@ -18,6 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import tfvae
 from pipelines import cli, commands, evaluate, export, places, runs, train
+from tfvae import components
 from tfvae.training import logs, loop
 
 SMALL = [
@@ -230,23 +231,6 @@ def test_another_evaluation_is_added_and_the_same_one_replaced(finished, capsys)
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["train", "evaluate", "export", "generate", "plot", "encode", "check_serving", "members"],
-)
-def test_help_answers_without_tensorflow(name, tmp_path):
-    code = (
-        f"import sys; sys.argv = ['{name}', '--help']; import runpy\n"
-        f"try: runpy.run_module('pipelines.{name}', run_name='__main__')\n"
-        "finally: assert not {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)"
-    )
-    process = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert process.returncode == 0, process.stderr
-    assert f"usage: python -m pipelines.{name}" in process.stdout
-
-
-@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--network", "mpl"], "`mpl` is not one of the networks. Did you mean `mlp`? Known: "),
@@ -262,6 +246,12 @@ def test_help_answers_without_tensorflow(name, tmp_path):
         (["--clip-norm", "0"], "Argument --clip-norm: expected a number above 0, received '0'"),
         (["--resume"], "`--resume` needs the run to go on with: add `--run DIR`"),
         (["--resume", "--run", "nowhere"], "nowhere holds no options.json"),
+        (["--resume", "--run", "n" * 300], "holds no options.json"),
+        (["--recipe", "n" * 300], "can't be read: File name too long"),
+        (["--export", ""], "Argument --export: expected a value, received ''"),
+        (["--recipe", ""], "Argument --recipe: expected a value, received ''"),
+        (["--run="], "Argument --run: expected a value, received ''"),
+        (["--network", ""], "A spec is a name with keyword options"),
     ],
 )
 def test_a_command_that_cannot_be_carried_out_is_refused_with_its_remedy(arguments, message):
@@ -304,6 +294,22 @@ def test_a_place_below_a_file_is_refused(tmp_path):
     assert "is a file, not a directory" in refused(train.main, "--export", tmp_path / "file" / "x")
 
 
+@pytest.mark.parametrize("option", ["--run", "--export"])
+def test_a_place_that_can_t_be_made_is_refused(option, place):
+    (place / "link").symlink_to(place / "gone")
+    for name, message in {
+        "n" * 300: "a name of 300 bytes, and there is room for",
+        f"a/{'n' * 300}/b": "a name of 300 bytes, and there is room for",
+        "ab/" * 2000: "a path of",
+        "link": f"link is a link to {place}/gone, which isn't there. Make what it points to",
+        "link/a": f"link is a link to {place}/gone, which isn't there. Make what it points to",
+    }.items():
+        said = refused(train.main, option, name)
+        assert said.startswith(f"`{option}` ")
+        assert message in said
+    assert [path.name for path in place.iterdir()] == ["link"]
+
+
 def test_a_place_without_permission_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda place, mode: place != tmp_path)  # root may everywhere
     assert "can't be written by this user" in refused(train.main, "--run", tmp_path / "run")
@@ -314,6 +320,19 @@ def test_a_resumed_run_keeps_its_options(finished):
     message = refused(train.main, "--resume", "--run", run, "--latent-size", "3")
     assert "`--latent-size 2`; received 3" in message
     assert "but for more epochs" in refused(train.main, "--resume", "--run", run, "--epochs", "1")
+
+
+def test_training_is_by_default_what_is_promised():
+    options = commands.resolve(commands.make_parser().parse_args([]))
+    assert options == {
+        "dataset": "mnist(binarize='dynamic')", "network": "mlp", "posterior": "normal",
+        "likelihood": "bernoulli", "prior": "standard_normal", "objective": "elbo",
+        "condition": None, "latent_size": 20, "epochs": 20, "batch_size": 100,
+        "learning_rate": 1e-3, "learning_rate_schedule": "constant", "adam_epsilon": 1e-7,
+        "clip_norm": None, "precision": "float32", "strategy": "auto", "seed": 0,
+        "export": "exported/mnist",
+    }  # fmt: skip
+    assert components.members("networks")["mlp"].options["hidden"] == "(500,)"
 
 
 def test_recipes_are_read_and_overridden(tmp_path):
@@ -331,6 +350,14 @@ def test_recipes_are_read_and_overridden(tmp_path):
         ("latent-size = -7", "option `latent-size`: expected a whole number above 0"),
         ("network = 'mpl'", "Did you mean `mlp`?"),
         ("latent-size = ", "is no valid .toml"),
+        # Equal to the default, but of another type.
+        ("epochs = 20.0", "option `epochs`: expected a whole number above 0"),
+        ("batch-size = 100.0", "option `batch-size`: expected a whole number above 0"),
+        ("seed = false", "option `seed`: expected a whole number from 0"),
+        ("learning-rate = true", "option `learning-rate`: expected a number above 0"),
+        ("export = 3", "option `export`: expected a directory in quotes, or false for none"),
+        ("export = ''", "option `export`: expected a value, received ''"),
+        ("batch-size = 50\nbatch_size = 60", "twice, as `batch-size` and as `batch_size`"),
     ],
 )
 def test_a_bad_recipe_is_refused(text, message, tmp_path):

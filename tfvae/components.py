@@ -148,6 +148,8 @@ def read(text):
         node = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError) as error:
         raise SpecError(_not_a_spec(text)) from error
+    except (MemoryError, RecursionError) as error:
+        raise SpecError(_too_deep(text)) from error
     if isinstance(node, ast.Name):
         return Spec(node.id)
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
@@ -167,6 +169,8 @@ def read(text):
 def _literal(keyword, name, text):
     try:
         return ast.literal_eval(keyword.value)
+    except RecursionError as error:
+        raise SpecError(_too_deep(text)) from error
     except (ValueError, TypeError) as error:
         raise SpecError(
             f"The options of a spec are Python literals: numbers, quoted strings, True, False, "
@@ -279,6 +283,14 @@ def _unknown_name(name, known, family):
 def _nearest(name, known):
     matches = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f" Did you mean `{matches[0]}`?" if matches else ""
+
+
+def _too_deep(text):
+    return (
+        f"The options of a spec are Python literals, a few brackets deep at most. Received "
+        f"{len(text)} characters, `{text[:60]}...`, nested deeper than Python reads. Write them "
+        f"flat, as in `mlp(hidden=(200, 200))`."
+    )
 
 
 def _not_a_spec(text):

@@ -21,14 +21,12 @@ import math
 import pathlib
 import struct
 
-import numpy as np
-
-from tfvae.datasets import idx_files
 from tfvae.files import write_atomically
+from tfvae.lazy import numpy as np
 
 _LEVELS = 256
 _VALIDATION = 1000
-_CODES = {np.dtype("uint8"): 0x08, np.dtype("float32"): 0x0D}
+_CODES = {"uint8": 0x08, "float32": 0x0D}
 
 
 def write(folder, num_train, num_test):
@@ -39,7 +37,7 @@ def write(folder, num_train, num_test):
         num_train: Training images; 1,000 more are written to validate on.
         num_test: Test images.
     """
-    from tfvae.datasets import mnist
+    from tfvae.datasets import idx_files, mnist
 
     rng = np.random.default_rng(0)
     source = pathlib.Path(mnist.__file__).parent / "data" / "mnist"
@@ -127,7 +125,7 @@ def _write_idx(path, values):
     if path.is_file():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    header = struct.pack(">BBBB", 0, 0, _CODES.get(values.dtype, 0x08), values.ndim)
+    header = struct.pack(">BBBB", 0, 0, _CODES.get(values.dtype.name, 0x08), values.ndim)
     header += struct.pack(f">{values.ndim}i", *values.shape)
     with write_atomically(path) as file:
         file.write(header)

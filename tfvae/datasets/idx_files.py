@@ -10,7 +10,7 @@ import gzip
 import math
 import zlib
 
-import numpy as np
+from tfvae.lazy import numpy as np
 
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 

@@ -11,7 +11,8 @@ from tfvae.datasets.splits import Shares, size_of
 from tfvae.datasets.stored import StoredDataset
 
 _FOLDER = pathlib.Path(__file__).parent / "data" / "mnist"
-_NUM_TRAINING = 60000
+_NUM_TRAINING, _NUM_TEST = 60000, 10000
+_IMAGE = (28, 28)
 _FILES = {
     "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
     "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
@@ -53,7 +54,7 @@ class MNIST(StoredDataset, name="mnist"):
                 f"Received {limit!r}."
             )
         first = _NUM_TRAINING - num_aside
-        bounds = {"train": (0, first), "validation": (first, _NUM_TRAINING), "test": (0, 10000)}
+        bounds = {"train": (0, first), "validation": (first, _NUM_TRAINING), "test": (0, _NUM_TEST)}
         ranges = {
             split: (begin, end if limit is None else min(end, begin + limit))
             for split, (begin, end) in bounds.items()
@@ -63,12 +64,11 @@ class MNIST(StoredDataset, name="mnist"):
 
     def _part(self, split, begin, end):
         files = _FILES["test" if split == "test" else "train"]
-        images, labels = (_cached(_FOLDER / file) for file in files)
-        if len(images) != len(labels):
-            raise DataFileError(
-                f"The images and labels of MNIST in {_FOLDER} don't belong together: their "
-                f"numbers differ. Install the package again."
-            )
+        num = _NUM_TEST if split == "test" else _NUM_TRAINING
+        images, labels = (
+            _read(_FOLDER / file, shape)
+            for file, shape in zip(files, ((num, *_IMAGE), (num,)), strict=True)
+        )
         start = _NUM_TRAINING if split == "test" else 0
         places = start + np.arange(begin, end)
         examples = images[begin:end, ..., np.newaxis]
@@ -76,5 +76,13 @@ class MNIST(StoredDataset, name="mnist"):
 
 
 @functools.cache
-def _cached(path):
-    return read_idx(path)
+def _read(path, shape):
+    """Returns what a file of MNIST holds; one of another shape is some other file."""
+    array = read_idx(path)
+    if (array.shape, array.dtype) != (shape, np.uint8):
+        raise DataFileError(
+            f"MNIST's file {path.name} holds uint8 of shape {shape}. That in {path.parent} holds "
+            f"{array.dtype} of shape {array.shape}. Install the package again; files of your own "
+            f"are read by `idx(path='folder')`."
+        )
+    return array

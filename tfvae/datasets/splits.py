@@ -27,7 +27,7 @@ class Shares:
 
     def __post_init__(self):
         _check_share("validation", self.validation)
-        if self.test is not None and (self.test != 0 or type(self.test) is bool):
+        if self.test is not None and (type(self.test) not in (int, float) or self.test != 0):
             _check_share("test", self.test)
         if type(self.seed) is not int or not 0 <= self.seed < 2**31:
             raise ValueError(

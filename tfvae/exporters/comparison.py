@@ -6,7 +6,7 @@ alone, and pillow for such files.
 
 import io
 
-import numpy as np
+from tfvae.lazy import numpy as np
 
 # Both sides sum some hundred to thousand float32 products in orders of their own: about 1e-6 of
 # the largest value. A wrong weight, input or seed is off by more than 1e-1 of it. The absolute

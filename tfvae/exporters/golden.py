@@ -16,9 +16,8 @@ import dataclasses
 import json
 import pathlib
 
-import numpy as np
-
 from tfvae.exporters import comparison
+from tfvae.lazy import numpy as np
 
 FILE = "golden.json"
 

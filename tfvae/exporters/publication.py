@@ -15,6 +15,10 @@ from tfvae.exporters.staging import Staging, prune
 from tfvae.exporters.verification import Verification
 
 
+class FollowUpError(Exception):
+    """A version is published, and what comes after that failed: its text says what and why."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Publication:
     """A published version.
@@ -60,6 +64,8 @@ def export(vae, directory, formats=FORMATS, *, provenance=None, gates=(), keep=N
         ExportError: If a format can't be written, computes something else than the model, or a
             gate refuses.
         OSError: If the directory can't be written.
+        FollowUpError: If the version is published, but the files for servers are not up to date,
+            or older versions are still there. To export again would publish it twice.
 
     Examples:
         ```
@@ -83,12 +89,27 @@ def export(vae, directory, formats=FORMATS, *, provenance=None, gates=(), keep=N
         _write_and_prove(exporters, materials, staging.directory, processes, release)
 
         def follow_up(root, version):
-            release.accompany(root, version)
+            with _after(version, root, "what servers need beside it is not up to date"):
+                release.accompany(root, version)
             if keep is not None:
-                prune(root, keep, {v for held in labels(root).values() for v in held})
+                with _after(version, root, "older versions have not been removed"):
+                    prune(root, keep, {v for held in labels(root).values() for v in held})
 
         version = staging.publish(release.write, follow_up)
         return _published(exporters, staging.root, version)
+
+
+@contextlib.contextmanager
+def _after(version, root, state):
+    """Says of what goes wrong in the block, or is interrupted, that the version is published."""
+    said = (
+        f"Version {version} of {root} is published, but {state}: {{}}. The next publication sees "
+        f"to it; the same command would publish this model once more."
+    )
+    try:
+        yield
+    except (OSError, ValueError, KeyboardInterrupt) as error:
+        raise FollowUpError(said.format(str(error) or "interrupted")) from error
 
 
 def _write_and_prove(exporters, materials, directory, processes, release):

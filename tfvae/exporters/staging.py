@@ -64,8 +64,8 @@ class Staging:
         Args:
             describe: Function (directory, version) that adds what can be written only when the
                 version is known. If it raises, nothing is published.
-            follow_up: Function (root, version), called after the version has appeared. No other
-                publisher works on the export meanwhile.
+            follow_up: Function (root, version), called after the version has appeared, which
+                stays even if this raises. No other publisher works on the export meanwhile.
 
         Returns:
             The version: one above the highest that the export holds in any folder.
