@@ -179,25 +179,33 @@ def check_writable(path, option):
         UsageError: If it, or the nearest directory above it that exists, can't be written, or a
             name on the way is too long for the disk.
     """
+    obstacle = obstacle_to(path)
+    if obstacle is not None:
+        shown = f"{str(path)[:60]}..." if len(str(path)) > 200 else path
+        raise UsageError(f"`{option}` names {shown}, but {obstacle}")
+
+
+def obstacle_to(path):
+    """Returns why nothing can be made at a path, and what to do: sentences, or None if it can."""
     whole = path.absolute()
     above = next(place for place in (whole, *whole.parents) if os.path.lexists(place))
-    _check_lengths(whole, above, option)
     if not os.path.exists(above):
-        raise UsageError(
-            f"`{option}` names {path}, but {above} is a link to {os.readlink(above)}, which isn't "
-            f"there. Make what it points to, or remove the link."
+        return (
+            f"{above} is a link to {os.readlink(above)}, which isn't there. Make what it points "
+            f"to, or remove the link."
         )
     if not os.path.isdir(above) and above != whole:
-        raise UsageError(f"`{option}` names {path}, but {above} is a file, not a directory.")
+        return f"{above} is a file, not a directory."
     if not os.access(above, os.W_OK):
-        raise UsageError(
-            f"`{option}` names {path}, but {above} can't be written by this user. Choose another "
-            f"place, or change its permissions."
+        return (
+            f"{above} can't be written by this user. Choose another place, or change its "
+            f"permissions."
         )
+    return _too_long(whole, above)
 
 
-def _check_lengths(whole, above, option):
-    """Refuses new names that the disk under `above` has no room for."""
+def _too_long(whole, above):
+    """Says where the disk under `above` has no room for new names; else None."""
     new = [len(os.fsencode(name)) for name in whole.relative_to(above).parts]
     for what, size, rule, usual in (
         ("a name", max(new, default=0), "PC_NAME_MAX", 255),
@@ -209,10 +217,11 @@ def _check_lengths(whole, above, option):
             most = usual
         most -= _BESIDE if what == "a name" else _BELOW
         if new and size > most:
-            raise UsageError(
-                f"`{option}` gives {what} of {size} bytes, and there is room for {most} on this "
-                f"disk. Choose a shorter one. Received {str(whole)[:60]}..."
+            return (
+                f"it has {what} of {size} bytes, and there is room for {most} on this disk. Choose "
+                f"a shorter one."
             )
+    return None
 
 
 @contextlib.contextmanager

@@ -92,6 +92,18 @@ def gates_of(given):
     return [*given.require, *limits]
 
 
+def conditions_of(given):
+    """Returns the options of `add_conditions` that were given, as words for a command."""
+    words = []
+    for rule in given.require:
+        words += ["--require", f"'{rule.metric} {rule.comparison} {rule.bound!r}'"]
+    if given.max_regression is not None:
+        words += ["--max-regression", f"{given.max_regression!r}"]
+    if given.keep is not None:
+        words += ["--keep", f"{given.keep}"]
+    return words
+
+
 def provenance_of(vae, options, reports, examples=None, conditions=None):
     """Returns where a model comes from, for its manifest and its model card.
 

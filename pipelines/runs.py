@@ -6,6 +6,7 @@ import os
 import pathlib
 import zipfile
 
+from pipelines import results
 from pipelines.cli import Failure, UsageError, usage
 from tfvae import components
 
@@ -19,7 +20,7 @@ class Run:
 
     Attributes:
         directory: Where it is.
-        options: The resolved options of the command that made it, by name.
+        options: The resolved options of the command that made its model, by name.
     """
 
     directory: pathlib.Path
@@ -94,7 +95,10 @@ def open_run(directory):
             f"The run {directory} has not finished: it holds no {MODEL}. Continue it with "
             f"`python -m pipelines.train --resume --run {directory}`."
         )
-    return Run(directory, read_options(directory))
+    options, written = read_options(directory), results.read(directory)
+    if written is not None:
+        options["epochs"] = written.epoch  # a resumed run may be training for more now
+    return Run(directory, options)
 
 
 def read_options(directory):

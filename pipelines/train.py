@@ -1,20 +1,17 @@
 """Train a variational autoencoder: `python -m pipelines.train`."""
 
 import contextlib
-import itertools
 import json
 import math
-import os
 import pathlib
 import signal
 import time
 
 import tfvae
-from pipelines import cli, commands
+from pipelines import cli, commands, finishing, places
 from pipelines.cli import Failure, UsageError, usage
-from pipelines.export import check_directory, gates_of, provenance_of, publish
-from pipelines.plot import FOLDER
-from pipelines.runs import MODEL, OPTIONS, dataset_of
+from pipelines.export import conditions_of
+from pipelines.runs import OPTIONS, dataset_of
 from tfvae import components
 from tfvae.training import cluster
 
@@ -39,42 +36,49 @@ def main(argv):
     """
     given = commands.make_parser().parse_args(argv)
     options = commands.resolve(given)
-    name = components.read(options["dataset"]).name
     run = None if given.run is None else pathlib.Path(given.run)
+    if _is_chief(options["strategy"], run):
+        _train_and_write(run, options, given)
+    else:
+        _train_along(run, options, given)
+
+
+def _train_and_write(run, options, given):
+    """Trains in the process that writes, which holds the run directory meanwhile."""
     export = pathlib.Path(options["export"]) if options["export"] else None
-    writes = _is_chief(options["strategy"], run)
-    if writes:
-        _check_places(run, export, given.resume)
+    places.check(run, export, given.resume)
+    with contextlib.ExitStack() as stack:
+        if given.resume:
+            stack.enter_context(places.resumed(run))
+        cli.load_tensorflow()
+        dataset, vae = _build(options)
+        if not given.resume:
+            name = components.read(options["dataset"]).name
+            run = stack.enter_context(places.begun(run, name))
+        _write_options(run, options)
+        result = _train(vae, dataset, run, options, given)
+        trained = result.resumed_at.epoch < options["epochs"]
+        try:
+            finishing.finish(vae, dataset, run, options, given, trained=trained)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"Interrupted after training, while its results were being written. Write them "
+                f"with `{_again(run, given)}`."
+            ) from None
+
+
+def _train_along(run, options, given):
+    """Trains in a process that isn't the chief: the chief writes."""
     cli.load_tensorflow()
     dataset, vae = _build(options)
-    if not writes:
-        _train_along(vae, dataset, run, options)
-        return
-    run = _claim(run, name, given.resume)
-    _write_options(run, options)
-    result = _train(vae, dataset, run, options)
-    # The figures are written last.
-    if result.resumed_at.epoch == options["epochs"] and (run / FOLDER).is_dir():
-        print(f"{run} had finished already. For more, add `--epochs` with a larger number.")
-        return
-    _finish(_on_one_device(vae), dataset, run, options, export, given)
+    print("Training along with the chief, which writes the results.", flush=True)
+    _run_training(vae, dataset, run, options, given)
+    print("Trained.")
 
 
-def _check_places(run, export, resume):
-    """Refuses places that can't be written, before anything slow begins."""
-    if run is not None and os.path.exists(run) and not resume and not _is_empty(run):
-        begun = (run / OPTIONS).is_file()
-        raise UsageError(
-            f"`--run` names a new directory, and {run} exists. Choose another name"
-            f"{', or go on with it by adding `--resume`' if begun else ''}."
-        )
-    cli.check_writable(run or pathlib.Path("runs/new"), "--run")
-    if export is not None:
-        check_directory(export, "--export")
-
-
-def _is_empty(directory):
-    return directory.is_dir() and not any(directory.iterdir())
+def _again(run, given):
+    """Returns the command that goes on with a run, under the same conditions to publish it."""
+    return " ".join(["python -m pipelines.train --resume --run", str(run), *conditions_of(given)])
 
 
 def _is_chief(strategy, run):
@@ -138,27 +142,6 @@ def _check_data(likelihood, dataset, options):
     likelihood.check_data(np.array(dataset.value_range(), np.float32))
 
 
-def _on_one_device(vae):
-    from tfvae.training import strategies
-
-    return strategies.on_one_device(vae)
-
-
-def _claim(run, name, resume):
-    """Makes the run directory: the one that was named, or the next free `runs/NAME-N`."""
-    if resume:
-        return run
-    if run is not None:
-        run.mkdir(parents=True, exist_ok=True)
-        return run
-    for number in itertools.count(1):
-        run = pathlib.Path("runs", f"{name}-{number}")
-        with contextlib.suppress(FileExistsError):
-            run.mkdir(parents=True)
-            return run
-    raise AssertionError("itertools.count ends")
-
-
 def _write_options(run, options):
     from tfvae.files import write_atomically
 
@@ -167,11 +150,11 @@ def _write_options(run, options):
         file.write(f"{text}\n".encode())
 
 
-def _train(vae, dataset, run, options):
+def _train(vae, dataset, run, options, given):
     """Trains and says so; returns the `Result`."""
     print("\n".join([*dataset.notes, *_headline(vae, dataset, run, options)]), flush=True)
     began = time.monotonic()
-    result = _run_training(vae, dataset, run, options)
+    result = _run_training(vae, dataset, run, options, given)
     print(
         f"Trained in {time.monotonic() - began:.0f} s. The best epoch is {result.best_epoch}: "
         f"validation {vae.objective.criterion} {result.best_value:.2f}."
@@ -179,14 +162,7 @@ def _train(vae, dataset, run, options):
     return result
 
 
-def _train_along(vae, dataset, run, options):
-    """Trains in a process that isn't the chief: the chief writes."""
-    print("Training along with the chief, which writes the results.", flush=True)
-    _run_training(vae, dataset, run, options)
-    print("Trained.")
-
-
-def _run_training(vae, dataset, run, options):
+def _run_training(vae, dataset, run, options, given):
     import tensorflow as tf
 
     from tfvae.training.checkpoints import CheckpointError
@@ -200,7 +176,7 @@ def _run_training(vae, dataset, run, options):
     except Stopped as error:
         raise cli.Interrupted(
             f"Stopped by {signal.Signals(error.signal).name}; a checkpoint has been written. Go on "
-            f"with `python -m pipelines.train --resume --run {run}`.",
+            f"with `{_again(run, given)}`.",
             error.signal,
         ) from None
     except (CheckpointError, NotFiniteError, cluster.ClusterError) as error:
@@ -209,75 +185,8 @@ def _run_training(vae, dataset, run, options):
         raise Failure(
             f"Another of the processes that train together has ended: "
             f"{str(error).partition(chr(10))[0]} Look at its messages, and go on with "
-            f"`python -m pipelines.train --resume --run {run}` in each."
+            f"`{_again(run, given)}` in each."
         ) from error
-
-
-def _finish(vae, dataset, run, options, export, given):
-    """Writes the model, its test ELBO, its figures and its exports."""
-    from pipelines import evaluate
-
-    split = "test" if "test" in dataset.splits else "validation"
-    refusal = None
-    with _going_on(run):
-        _save_model(vae, run / MODEL)
-        evaluate.report_on(vae, dataset, run, split=split, seed=options["seed"])
-        if export is not None:
-            reports = evaluate.read_reports(run / evaluate.REPORT)
-            conditions = {
-                "provenance": provenance_of(vae, options, reports),
-                "gates": gates_of(given),
-                "keep": given.keep,
-            }
-            try:
-                publish(vae, export, **conditions)
-            except Failure as failure:
-                refusal = failure  # the run is finished all the same
-    # What is published is not to be published once more.
-    with _going_on(run, " --no-export" if export is not None and refusal is None else ""):
-        _draw(vae, dataset, run, options, split)
-    if refusal is not None:
-        raise refusal
-
-
-@contextlib.contextmanager
-def _going_on(run, option=""):
-    """Says where the block is interrupted how the rest of the results is written."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"Interrupted after training, while its results were being written. Write them with "
-            f"`python -m pipelines.train --resume --run {run}{option}`."
-        ) from None
-
-
-def _draw(vae, dataset, run, options, split):
-    """Draws the figures into files and TensorBoard."""
-    from tfvae.figures import gallery
-    from tfvae.training.logs import write_pictures
-
-    pictures = gallery.render_all(vae, dataset, options["seed"], split=split)
-    write_pictures(run, int(vae.optimizer.iterations), pictures)
-    for path in gallery.write_all(pictures, run / FOLDER):
-        print(f"Figure: {path}")
-    left_out = gallery.undefined_for(vae)
-    if left_out:
-        print(
-            f"Left out: {', '.join(left_out)}, which move one latent at a time. Those of the "
-            f"prior {options['prior']} depend on each other."
-        )
-    print(f"Watch the curves: tensorboard --logdir {run.parent}")
-
-
-def _save_model(vae, path):
-    beside = path.with_name(f".{path.stem}.tmp{path.suffix}")
-    try:
-        vae.save(beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    print(f"Model: {path}")
 
 
 def _headline(vae, dataset, run, options):

@@ -56,7 +56,9 @@ def _iterators_end_at_once():
 
 @pytest.fixture(autouse=True, scope="session")
 def _xla_pays_off():
-    """Says what `xla.pays_off` says, which answers no: XLA compiles for seconds what runs once."""
+    """Makes `xla.pays_off` answer no, and gives the real one: XLA compiles for seconds what a test
+    runs once.
+    """
     from tfvae import xla
 
     pays_off = xla.pays_off
@@ -67,7 +69,10 @@ def _xla_pays_off():
 
 @pytest.fixture(autouse=True)
 def _xla(request, monkeypatch, _xla_pays_off):
-    """Compiles as users do where a test is marked with `xla`; else where it says so itself."""
+    """Compiles as users do where a test is marked with `xla`; else where it says so itself.
+
+    Fixtures of a module or session are made without.
+    """
     if request.node.get_closest_marker("xla"):
         from tfvae import xla
 

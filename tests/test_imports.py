@@ -21,6 +21,7 @@ LEAVES = (
     "tfvae.noise",
     "tfvae.xla",
     "tfvae.files",
+    "tfvae.locks",
     "tfvae.distributions",
     "tfvae.divergences",
     "tfvae.point_mass",

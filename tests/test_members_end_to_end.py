@@ -141,9 +141,7 @@ def exportable():
     priors = specs("priors", Prior, lambda p: not p.conditional)
     points = specs(*layers, lambda q: q.reparameterized and not q.has_density)
     pairs = [(q, "standard_normal") for q in points]  # which learn no prior
-    together = [q for q in posteriors if q in priors]  # made for each other
-    posteriors, priors = ([q for q in qs if q not in together] for qs in (posteriors, priors))
-    pairs += [(q, q) for q in together]
+    pairs += [(q, q) for q in posteriors if q in priors]  # made for each other
     for i in range(max(len(posteriors), len(priors))):
         pairs.append((posteriors[i % len(posteriors)], priors[i % len(priors)]))
     return [tfvae.VAE((4, 4, 1), 3, network=TINY, posterior=q, prior=p) for q, p in pairs]

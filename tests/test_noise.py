@@ -39,6 +39,13 @@ def words_of(monkeypatch, word):
     monkeypatch.setattr(noise, "_bits", bits)
 
 
+@pytest.fixture(params=[True, False], ids=["numpy", "tensorflow"])
+def either_way(request, monkeypatch):
+    """Makes words that are at hand in NumPy, as they are when they are few, and by TensorFlow."""
+    if not request.param:
+        monkeypatch.setattr(noise, "_FEW", -1)
+
+
 @pytest.mark.parametrize(("key", "counter", "words"), KNOWN_ANSWERS)
 def test_threefry_gives_the_known_answers_of_random123(key, counter, words):
     found = noise._threefry(*map(uint32, key), *map(uint32, counter))
@@ -192,6 +199,7 @@ def test_normal_has_a_middle_step_on_each_side_of_zero(monkeypatch):
         ((3, 1), (4,), (3, 4)),
     ],
 )
+@pytest.mark.usefixtures("either_way")
 def test_fold_in_broadcasts_numbers_against_seeds(seed_shape, data_shape, shape):
     seeds = np.random.default_rng(0).integers(-(2**31), 2**31, (*seed_shape, 2), np.int32)
     data = np.arange(np.prod(data_shape, dtype=int), dtype=np.int32).reshape(data_shape)
@@ -212,6 +220,7 @@ def test_seed_of_folds_numbers_in_one_by_one_and_order_counts():
     assert len(seeds) == 6
 
 
+@pytest.mark.usefixtures("either_way")
 def test_row_seeds_from_a_start_are_a_slice_of_all_of_them():
     seed = noise.seed_of(8)
     every = noise.row_seeds(seed, 10).numpy()
@@ -225,6 +234,7 @@ def test_row_seeds_from_a_start_are_a_slice_of_all_of_them():
 
 @pytest.mark.parametrize("draw", [noise.uniform, noise.normal])
 @pytest.mark.parametrize("shape", [(), (1,), (5,), (2, 3), (0,)])
+@pytest.mark.usefixtures("either_way")
 def test_a_row_draws_the_same_alone_and_in_a_batch(draw, shape):
     seeds = noise.row_seeds(noise.seed_of(2), 6)
     together = draw(tf.reshape(seeds, [2, 3, 2]), shape).numpy()

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-import types
 
 import keras
 import numpy as np
@@ -18,9 +17,8 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import tfvae
-from pipelines import cli, commands, evaluate, export, runs, train
+from pipelines import cli, commands, evaluate, export, places, runs, train
 from tfvae import components
-from tfvae.figures import gallery
 from tfvae.training import logs, loop
 
 SMALL = [
@@ -56,7 +54,7 @@ def test_a_run_directory_holds_all_that_is_promised(finished):
     names = {path.name for path in run.iterdir()}
     assert names == {
         "options.json", "train", "validation", "metrics.jsonl", "checkpoints", "figures",
-        "model.keras", "evaluation.json",
+        "model.keras", "evaluation.json", "results.json", ".lock",
     }  # fmt: skip
     pictures = {path.name for path in (run / "figures").iterdir()}
     assert {"reconstructions.png", "samples.png", "manifold.png", "latents.png"} <= pictures
@@ -144,8 +142,9 @@ def test_metrics_jsonl_is_the_curves_in_text(finished):
 
 def test_a_run_without_a_name_takes_the_next_free_one(place):
     (place / "runs" / "mnist-1").mkdir(parents=True)
-    assert str(train._claim(None, "mnist", resume=False)) == "runs/mnist-2"
-    assert (place / "runs" / "mnist-2").is_dir()
+    with places.begun(None, "mnist") as run:
+        assert str(run) == "runs/mnist-2"
+        assert (place / "runs" / "mnist-2").is_dir()
 
 
 def test_a_run_is_its_own_recipe(finished):
@@ -417,7 +416,7 @@ def test_ctrl_c_while_results_are_written_says_how_to_go_on(tmp_path, monkeypatc
     monkeypatch.setattr(evaluate, "report_on", interrupt)
     with pytest.raises(KeyboardInterrupt, match="--resume --run run"):
         train.main([*SMALL, "--epochs", "1", "--run", "run"])
-    assert not list((tmp_path / "run").glob(".*"))
+    assert [path.name for path in (tmp_path / "run").glob(".*")] == [".lock"]
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     # A gate that refuses the export ends with a failure, and the run is finished all the same.
@@ -429,28 +428,6 @@ def test_ctrl_c_while_results_are_written_says_how_to_go_on(tmp_path, monkeypatc
     refusal = json.loads((tmp_path / "exported/releases/refused/manifest.json").read_text())
     assert [gate["passed"] for gate in refusal["gates"]] == [False]
     assert not (tmp_path / "exported" / "encoder").exists()
-
-
-@pytest.mark.parametrize("refusal", [None, cli.Failure("Nothing has been exported.")])
-def test_what_is_published_is_not_published_again_by_going_on(place, monkeypatch, refusal):
-    def publish(*_, **__):
-        if refusal is not None:
-            raise refusal
-
-    def interrupt(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(train, "_save_model", lambda *_: None)
-    monkeypatch.setattr(evaluate, "report_on", lambda *_, **__: None)
-    monkeypatch.setattr(train, "provenance_of", lambda *_: None)
-    monkeypatch.setattr(train, "publish", publish)
-    monkeypatch.setattr(gallery, "render_all", interrupt)
-    given = commands.make_parser().parse_args([])
-    dataset = types.SimpleNamespace(splits=("train", "test"))
-    with pytest.raises(KeyboardInterrupt) as caught:
-        train._finish(None, dataset, place, {"seed": 0}, place, given)
-    rest = "" if refusal else " --no-export"
-    assert str(caught.value).endswith(f"--resume --run {place}{rest}`.")
 
 
 def test_errors_of_a_program_are_one_line_and_a_status(tmp_path):

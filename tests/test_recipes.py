@@ -7,7 +7,7 @@ import shlex
 import keras
 import pytest
 
-from pipelines import cli, commands, runs, train
+from pipelines import cli, commands, finishing, runs, train
 from tfvae import components
 from tfvae.objectives.base import Objective
 from tfvae.training import loop
@@ -74,7 +74,7 @@ def test_a_recipe_makes_a_model_whose_bound_can_be_taken(name):
 
 def test_the_options_of_a_recipe_and_those_that_override_it_reach_the_optimizer(place, monkeypatch):
     monkeypatch.setattr(loop, "_fit", lambda vae, feed, *_: taken.append((vae, feed)))
-    monkeypatch.setattr(train, "_finish", lambda *_: None)
+    monkeypatch.setattr(finishing, "finish", lambda *_, **__: None)
     taken = []
     more = ["--dataset", "mnist(limit=40)", "--network", "mlp(hidden=(8,))", "--batch-size", "20"]
     train.main(["--recipe", "dreg_1_layer_k5", *more, "--epochs", "3", "--run", "run"])

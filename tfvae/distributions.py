@@ -77,8 +77,7 @@ class DiagonalNormal(tfd.TransformedDistribution):  # type: ignore[name-defined]
         eps = self.bijector.inverse(value)
         return -0.5 * (eps**2 + math.log(2 * math.pi)) - self._log_scale
 
-    def _log_prob(self, value, **kwargs):
-        del kwargs  # for parts that take more, and these don't
+    def _log_prob(self, value):
         return self._sum(self.element_log_prob(value))
 
     def _entropy(self):

@@ -18,8 +18,8 @@ class Observed(tfd.Distribution):  # type: ignore[name-defined]
     elements: what a model says of the missing ones.
 
     Args:
-        distribution: p(x|z): a `tfd.Independent` of scalars, or one that a bijector has
-            transformed element by element.
+        distribution: p(x|z): a `tfd.Independent` of scalars, or one with `element_log_prob`, as
+            `DiagonalNormal` has.
 
     Raises:
         ValueError: If its elements aren't known to be independent.
@@ -67,9 +67,7 @@ class Observed(tfd.Distribution):  # type: ignore[name-defined]
         missing = tf.math.is_nan(x)
         terms = _terms(self._distribution, _filled(x, missing))
         axes = list(range(-len(self.event_shape), 0))
-        # Each kind of term is summed on its own, in the order that TFP sums them in.
-        sums = [tf.reduce_sum(tf.where(missing, 0.0, term), axes) for term in terms]
-        return sum(sums[1:], sums[0])
+        return tf.reduce_sum(tf.where(missing, 0.0, terms), axes)
 
     def _mean(self):
         return self._distribution.mean()
@@ -95,13 +93,9 @@ def check_independent(distribution):
     Raises:
         ValueError: If they are not.
     """
-    base = distribution
-    if hasattr(distribution, "bijector"):
-        base = distribution.distribution
-        elementwise = distribution.bijector.forward_min_event_ndims == 0
-    else:
-        elementwise = True
-    if not (elementwise and isinstance(base, _Independent) and _is_scalar(base.distribution)):
+    base = getattr(distribution, "distribution", None)
+    by_element = isinstance(distribution, _Independent) and _is_scalar(base)
+    if not (by_element or hasattr(distribution, "element_log_prob")):
         raise ValueError(
             f"Missing values are left out of p(x|z) one by one, so its elements are independent "
             f"given z. Those of `{type(distribution).__name__}` aren't known to be. Choose another "
@@ -114,16 +108,10 @@ def _is_scalar(distribution):
 
 
 def _terms(distribution, x):
-    """Returns the terms of log p(x) for each element, `[*batch, *event]`; they add up to it."""
+    """Returns the terms of log p(x) of each element, `[*batch, *event]`; they add up to it."""
     if hasattr(distribution, "element_log_prob"):
-        return [distribution.element_log_prob(x)]
-    if not hasattr(distribution, "bijector"):
-        return [distribution.distribution.log_prob(x)]
-    # log p(x) = log p(eps) - log |d x / d eps|
-    eps = distribution.bijector.inverse(x)
-    base = distribution.distribution.distribution.log_prob(eps)
-    stretch = distribution.bijector.forward_log_det_jacobian(eps, event_ndims=0)
-    return [base, tf.zeros_like(base) - stretch]
+        return distribution.element_log_prob(x)
+    return distribution.distribution.log_prob(x)
 
 
 def _filled(x, missing):

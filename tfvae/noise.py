@@ -27,7 +27,7 @@ import tensorflow as tf
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = np.uint32(0x1BD11BDA)
-_FEW = 2**16
+_FEW = 2**16  # keys whose rounds NumPy carries out in less time than a graph's call takes
 
 
 class Stream(enum.IntEnum):
@@ -75,7 +75,8 @@ def fold_in(seed, data):
         seed: int32 `[..., 2]`, the shapes broadcast together.
     """
     data, seed = tf.cast(data, tf.int32), tf.convert_to_tensor(seed, tf.int32)
-    if _is_at_hand(max(seed.shape.num_elements() or 0, data.shape.num_elements() or 0)):
+    shape = tf.broadcast_static_shape(seed.shape[:-1], data.shape)
+    if _is_at_hand(shape.num_elements()):
         return tf.constant(_fold_in_plain(seed.numpy(), data.numpy()))
     data, key = tf.bitcast(data, tf.uint32), tf.bitcast(seed, tf.uint32)
     words = _threefry(key[..., 0], key[..., 1], tf.zeros_like(data), data)
@@ -173,7 +174,7 @@ def _bits(seed, shape):
     """Returns uint32 `[..., *shape]`: words of the stream that each seed opens."""
     num = math.prod(shape)
     seed, counter = tf.convert_to_tensor(seed, tf.int32), np.arange((num + 1) // 2, dtype=np.uint32)
-    if _is_at_hand((seed.shape.num_elements() or 0) * len(counter)):
+    if _is_at_hand((seed.shape[:-1].num_elements() or 0) * len(counter)):
         key = seed.numpy().view(np.uint32)[..., np.newaxis, :]
         words = _rounds_plain(key[..., 0], key[..., 1], np.ones_like(counter), counter)
         stream = np.concatenate(words, axis=-1)[..., :num]
@@ -191,7 +192,7 @@ def _is_at_hand(num_words):
 
     An operation of TensorFlow takes as long as 50 of NumPy, and a draw has 200.
     """
-    return tf.executing_eagerly() and num_words <= _FEW
+    return tf.executing_eagerly() and (num_words or 0) <= _FEW
 
 
 def _threefry(key0, key1, counter0, counter1):

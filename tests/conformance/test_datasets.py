@@ -70,6 +70,12 @@ def test_a_split_yields_as_many_float32_examples_as_it_says(seen):
     assert seen.dataset.split("train", BATCH).element_spec.shape[1:] == seen.dataset.event_shape
 
 
+def test_nothing_is_tuned_so_that_an_iterator_can_end_at_once(seen):
+    dataset = seen.dataset
+    pipelines = dataset.split("train", BATCH), dataset.training(BATCH), dataset.blocks(BATCH, 3)
+    assert [pipeline.options().autotune.enabled for pipeline in pipelines] == [False] * 3
+
+
 def test_a_split_is_the_same_each_time_and_for_each_batch_size(seen):
     for name, expected in seen.examples.items():
         np.testing.assert_array_equal(examples(seen.dataset.split(name, 1000)), expected)

@@ -28,7 +28,7 @@ CLOSED = [
 
 
 def test_gaussian_pairs_have_a_closed_form():
-    others = {name for name, log_prob in cases.POSTERIORS.items() if log_prob is None}
+    others = ("hierarchical", "iaf", "ladder")
     gaussian = [spec for spec in cases.posteriors() if cases.name_of(spec) not in others]
     assert set(itertools.product(gaussian, ["standard_normal"])) <= set(CLOSED)
     assert set(CLOSED) < set(PAIRS)

@@ -87,6 +87,12 @@ class LadderLayer(DistributionLayer, name="ladder"):
         return tuple(self.path_down.variables) if self._is_shared else ()
 
     def _share(self, prior):
+        if self.path_down is not None:
+            raise ValueError(
+                f"A posterior `{self.member_name}` belongs to one model, with whose prior it "
+                f"shares weights. Received one that another model has. Give each its own, by a "
+                f"spec: `posterior={str(self.spec)!r}`."
+            )
         path = prior.path_down
         if path is None:
             return

@@ -12,13 +12,13 @@ releases the lock with the process, and the file it is on means nothing by itsel
 """
 
 import contextlib
-import fcntl
 import os
 import pathlib
 import shutil
 import tempfile
 
 from tfvae.files import write_atomically
+from tfvae.locks import locked
 
 _PREFIX = ".staging-"
 _DECIDED = "version"  # name of the file that holds the number once it is decided
@@ -44,10 +44,10 @@ class Staging:
     def __enter__(self):
         self.root.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as stack:
-            with _lock(self.root):
+            with locked(self.root):
                 _bury_the_dead(self.root)
                 self.directory = pathlib.Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self.root))
-                stack.enter_context(_lock(self.directory))
+                stack.enter_context(locked(self.directory))
             self._alive = stack.pop_all()
         return self
 
@@ -71,7 +71,7 @@ class Staging:
             The version: one above the highest that the export holds in any folder.
         """
         _sync(self.directory)
-        with _lock(self.root):
+        with locked(self.root):
             version = _next_version(self.root)
             if describe is not None:
                 describe(self.directory, version)
@@ -135,24 +135,12 @@ def _doomed(grave):
         return set()
 
 
-@contextlib.contextmanager
-def _lock(directory, *, wait=True):
-    """Holds the lock of a directory: it is free again when the process ends, however it ends.
-
-    Raises:
-        BlockingIOError: If another process holds it and `wait` is false.
-    """
-    with open(directory / ".lock", "a", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
-
-
 def _bury_the_dead(root):
     """Finishes or removes what publishers left that are no longer alive."""
     for staging in root.glob(f"{_PREFIX}*"):
         # Alive, or removed by its publisher since it was listed.
         gone = (BlockingIOError, FileNotFoundError)
-        with contextlib.suppress(*gone), _lock(staging, wait=False):
+        with contextlib.suppress(*gone), locked(staging, wait=False):
             version = _decided(staging)
             if version is not None:
                 _move(staging, root, version)

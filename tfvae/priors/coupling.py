@@ -5,6 +5,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions import DiagonalNormal
+from tfvae.layered import of_noise
 from tfvae.options import check_count
 from tfvae.priors.base import Prior
 
@@ -48,23 +49,15 @@ class Coupling(Prior, name="coupling"):
 
     def _distribution(self, posterior_of):
         del posterior_of
-        base = DiagonalNormal(tf.zeros([self.latent_size]), tf.zeros([self.latent_size]))
         outer = DiagonalNormal(tf.convert_to_tensor(self.loc), tf.convert_to_tensor(self.log_scale))
         layers = [_Layer(self._mask(i), net) for i, net in enumerate(self.networks)]
-        return _Flow(base.distribution, tfb.Chain([outer.bijector, *reversed(layers)]))
+        return of_noise(self.latent_size, tfb.Chain([outer.bijector, *reversed(layers)]))
 
     def _draw(self, noise, posterior_of):
         return self._distribution(posterior_of).bijector.forward(noise["eps"])
 
     def _mask(self, index):
         return tf.cast(tf.range(self.latent_size) % 2 == index % 2, tf.float32)
-
-
-class _Flow(tfd.TransformedDistribution):  # type: ignore[name-defined]
-    """A bijector of standard normal noise.
-
-    A class of its own: TensorFlow Probability makes its own class into another when called.
-    """
 
 
 class _Layer(tfb.Bijector):  # type: ignore[name-defined]
