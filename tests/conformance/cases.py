@@ -49,7 +49,7 @@ EXAMPLES = {
         "idx": [f"idx(path='{_SAMPLES}/idx')"],
         "mnist": [
             f"mnist(binarize={mode!r}, validation=50, limit=40)"
-            for mode in ("none", "threshold", "static", "dynamic")
+            for mode in ("none", "static", "dynamic")
         ],
         "synthetic": [
             "synthetic(kind='mixture', num=100, test=0)",

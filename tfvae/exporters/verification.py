@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfvae.exporters import comparison
 from tfvae.exporters.base import ExportError
 
-BATCHES = (1, 3)
+BATCHES = (1, 3, 5)
 
 _RUNTIMES = pathlib.Path(__file__).with_name("runtimes")
 _NOTHING = "Nothing has been published."
