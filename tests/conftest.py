@@ -6,8 +6,8 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-# Tests run in more processes than cores. With two threads in each of them an operation was once seen
-# to wait for ever for a thread of TensorFlow's pool that slept.
+# Tests run in several processes. With two threads in each of them an operation was once seen to
+# wait for ever for a thread of TensorFlow's pool that slept.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import numpy as np
