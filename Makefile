@@ -22,7 +22,7 @@ train: install
 	$(BIN)/python -m pipelines.train $(ARGS)
 
 test: install
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=15 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 $(ARGS)
 
 check: install
 	$(BIN)/ruff check

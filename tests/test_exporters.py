@@ -401,7 +401,7 @@ def test_a_mismatch_is_named_and_publishes_nothing(warm, tmp_path, monkeypatch, 
     monkeypatch.setattr(module, "write_saved_model", write)
     message = (
         rf"Signature `{signature}` of the {part} \({format_name}\), batch 1: output `\w+` differs "
-        rf"in \d+ of \d+ elements, by at most 0\.01 .* 1 more like it. Nothing has been published"
+        rf"in \d+ of \d+ elements, by at most 0\.01 .* 2 more like it. Nothing has been published"
     )
     with pytest.raises(ExportError, match=message):
         tfvae.export(warm, root, formats=format_name)
@@ -433,7 +433,7 @@ def test_a_lost_signature_is_named(warm, tmp_path, monkeypatch):
     monkeypatch.setattr(saved_model, "write_saved_model", write)
     message = (
         r"The encoder \(saved_model\) has the signatures serving_default instead of sample, "
-        r"serving_default\. 7 more like it"
+        r"serving_default\. 10 more like it"
     )
     with pytest.raises(ExportError, match=message):
         tfvae.export(warm, tmp_path / "model", formats="saved_model")
