@@ -79,11 +79,7 @@ def train(
     strategies.check_model(vae, clip_norm)
     rate = (learning_rate_schedule, learning_rate, epochs * feed.steps)
     folder = directory / "checkpoints"
-    with strategies.scope_of(strategies.of(vae)):  # the optimizer has variables too
-        _compile(vae, feed, rate, epsilon=adam_epsilon, global_clipnorm=clip_norm)
-        at, best_weights = _restore(vae, folder, dataset.fingerprint(), rates.describe(*rate))
-        if (at.epoch, at.step_in_epoch) == (0, 0):
-            adaptation.adapt(vae, dataset, seed)
+    at, best_weights = _begin(vae, dataset, feed, folder, rate, seed, adam_epsilon, clip_norm)
     writes = strategies.writes(vae)
     keeper = Keeper(folder, at, best_weights, feed, writes)
     guard = FiniteGuard(dataset, batch_size, feed, seed, keeper)
@@ -97,8 +93,20 @@ def train(
     return Result(at, keeper.position.best_epoch, keeper.position.best_value)
 
 
-def _compile(vae, feed, rate, **options):
-    vae.compile(keras.optimizers.Adam(rates.make(*rate), **options), prepare=feed.prepare())
+def _begin(vae, dataset, feed, folder, rate, seed, epsilon, clip_norm):
+    """Compiles a VAE, and puts it where its newest checkpoint was, or where training begins.
+
+    Returns:
+        What `_restore` does.
+    """
+    with strategies.scope_of(strategies.of(vae)):  # the optimizer has variables too
+        options = {"epsilon": epsilon, "global_clipnorm": clip_norm}
+        adam = keras.optimizers.Adam(rates.make(*rate), **options)
+        vae.compile(adam, prepare=feed.prepare())
+        at, best_weights = _restore(vae, folder, dataset.fingerprint(), rates.describe(*rate))
+        if (at.epoch, at.step_in_epoch) == (0, 0):
+            adaptation.adapt(vae, dataset, seed)
+    return at, best_weights
 
 
 def _restore(vae, folder, fingerprint, rate):
