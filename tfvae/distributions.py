@@ -31,9 +31,8 @@ class DiagonalNormal(tfd.TransformedDistribution):  # type: ignore[name-defined]
         self._loc = loc
         self._log_scale = log_scale
         self._event_ndims = event_ndims
-        zeros = tf.zeros_like(loc)
         super().__init__(
-            distribution=tfd.Independent(tfd.Normal(zeros, tf.ones_like(loc)), event_ndims),
+            distribution=standard_normal_like(loc, event_ndims),
             bijector=tfb.Shift(loc)(tfb.Scale(log_scale=log_scale)),
             parameters=parameters,
             name=name,
@@ -117,6 +116,19 @@ def kl_terms(q, p):
     twice = 2 * (q.log_scale - p.log_scale)
     distance = (q.loc - p.loc) * tf.exp(-p.log_scale)
     return 0.5 * (tf.math.expm1(twice) - twice + distance**2)
+
+
+def standard_normal_like(tensor, event_ndims=1):
+    """Returns the noise that a bijector makes into values of the shape of a tensor.
+
+    Args:
+        tensor: Float tensor `[*batch, *event]`.
+        event_ndims: How many of the last axes form the event.
+
+    Returns:
+        distribution: N(0, I), batch shape `[*batch]`, event shape `[*event]`.
+    """
+    return tfd.Independent(tfd.Normal(tf.zeros_like(tensor), tf.ones_like(tensor)), event_ndims)
 
 
 def reparameterize(distribution, seed, num_samples=None):

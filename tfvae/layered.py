@@ -4,6 +4,8 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions import standard_normal_like
+
 tfb = tfp.bijectors
 tfd = tfp.distributions
 
@@ -65,8 +67,7 @@ class OfNoise(tfd.TransformedDistribution):  # type: ignore[name-defined]
 
 def of_noise(size, bijector):
     """Returns the distribution of a bijector of standard normal noise, batch shape `[]`."""
-    zeros = tf.zeros([size])
-    return OfNoise(tfd.Independent(tfd.Normal(zeros, tf.ones_like(zeros)), 1), bijector)
+    return OfNoise(standard_normal_like(tf.zeros([size])), bijector)
 
 
 def default_top(latent_size, top):

@@ -3,6 +3,7 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions import standard_normal_like
 from tfvae.divergences import log_ratio
 
 tfb = tfp.bijectors
@@ -28,7 +29,7 @@ class PointMass(tfd.TransformedDistribution):  # type: ignore[name-defined]
         parameters = dict(locals())
         self._loc = loc
         super().__init__(
-            distribution=tfd.Independent(tfd.Normal(tf.zeros_like(loc), tf.ones_like(loc)), 1),
+            distribution=standard_normal_like(loc),
             bijector=_Collapse(loc),
             parameters=parameters,
             name=name,

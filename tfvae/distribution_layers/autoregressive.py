@@ -5,9 +5,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distribution_layers.estimated import EstimatedMoments
+from tfvae.distributions import standard_normal_like
 
 tfb = tfp.bijectors
-tfd = tfp.distributions
 
 # Gates begin open: sigmoid(1.5) = 0.82 of a latent passes as it is.
 _OPEN = 1.5
@@ -38,11 +38,10 @@ class InverseAutoregressive(EstimatedMoments):
 
     def __init__(self, loc, log_scale, context, weights, name="InverseAutoregressive"):
         parameters = dict(locals())
-        zeros = tf.zeros_like(loc)
         # From step to step the order turns round, so that every latent may depend on every other.
         steps = [_Step(context, step, bool(i % 2)) for i, step in enumerate(weights)]
         super().__init__(
-            distribution=tfd.Independent(tfd.Normal(zeros, tf.ones_like(loc)), 1),
+            distribution=standard_normal_like(loc),
             bijector=tfb.Chain([*reversed(steps), tfb.Shift(loc), tfb.Scale(log_scale=log_scale)]),
             parameters=parameters,
             name=name,

@@ -5,7 +5,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distribution_layers.base import DistributionLayer
-from tfvae.distributions import DiagonalNormal, reparameterize
+from tfvae.distributions import DiagonalNormal, reparameterize, standard_normal_like
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -95,7 +95,7 @@ class FullNormal(tfd.TransformedDistribution):  # type: ignore[name-defined]
     def __init__(self, loc, tril, log_diagonal, name="FullNormal"):
         parameters = dict(locals())
         self.loc, self.tril, self.log_diagonal = loc, tril, log_diagonal
-        base = tfd.Independent(tfd.Normal(tf.zeros_like(loc), tf.ones_like(loc)), 1)
+        base = standard_normal_like(loc)
         bijector = _Affine(loc, tril, log_diagonal)
         super().__init__(base, bijector, parameters=parameters, name=name)
 

@@ -6,11 +6,10 @@ import tensorflow_probability as tfp
 from tfvae import layered
 from tfvae.distribution_layers.base import DistributionLayer, check_vector
 from tfvae.distribution_layers.estimated import EstimatedMoments
-from tfvae.distributions import reparameterize
+from tfvae.distributions import reparameterize, standard_normal_like
 from tfvae.options import check_count
 
 tfb = tfp.bijectors
-tfd = tfp.distributions
 
 
 class HierarchicalLayer(DistributionLayer, name="hierarchical"):
@@ -85,9 +84,8 @@ class HierarchicalNormal(EstimatedMoments):
         above = tf.tile(tf.zeros_like(loc[..., :1]), [*[1] * (loc.shape.rank - 1), num_upper])
         # The noise of the upper layer passes the affine map of the lower one as it is.
         loc_all, log_scale_all = (tf.concat([part, above], axis=-1) for part in (loc, log_scale))
-        zeros = tf.zeros_like(loc_all)
         super().__init__(
-            distribution=tfd.Independent(tfd.Normal(zeros, tf.ones_like(zeros)), 1),
+            distribution=standard_normal_like(loc_all),
             bijector=tfb.Chain(
                 [
                     layered.Conditioned(weights, loc.shape[-1], "lower"),

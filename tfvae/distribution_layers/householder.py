@@ -4,7 +4,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distribution_layers.base import DistributionLayer, check_vector
-from tfvae.distributions import DiagonalNormal, reparameterize
+from tfvae.distributions import DiagonalNormal, reparameterize, standard_normal_like
 from tfvae.options import check_count
 
 tfb = tfp.bijectors
@@ -87,9 +87,8 @@ class HouseholderNormal(tfd.TransformedDistribution):  # type: ignore[name-defin
         parameters = dict(locals())
         self._loc, self._log_scale = loc, log_scale
         self._normals = [_unit(vector) for vector in vectors]
-        zeros = tf.zeros_like(loc)
         super().__init__(
-            distribution=tfd.Independent(tfd.Normal(zeros, tf.ones_like(loc)), 1),
+            distribution=standard_normal_like(loc),
             bijector=tfb.Chain(
                 [
                     tfb.Shift(loc),

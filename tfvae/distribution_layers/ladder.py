@@ -8,10 +8,8 @@ import tensorflow_probability as tfp
 from tfvae import top_down
 from tfvae.distribution_layers.base import DistributionLayer, check_vector
 from tfvae.distribution_layers.estimated import EstimatedMoments
-from tfvae.distributions import reparameterize
+from tfvae.distributions import reparameterize, standard_normal_like
 from tfvae.options import check_count
-
-tfd = tfp.distributions
 
 _HIDDEN = 100  # units of a path of its own
 
@@ -127,9 +125,8 @@ class LadderNormal(EstimatedMoments):
 
     def __init__(self, loc, log_variance, weights, sizes, name="LadderNormal"):
         parameters = dict(locals())
-        zeros = tf.zeros_like(loc)
         super().__init__(
-            distribution=tfd.Independent(tfd.Normal(zeros, tf.ones_like(zeros)), 1),
+            distribution=standard_normal_like(loc),
             bijector=top_down.TopDown(weights, sizes, loc, log_variance),
             parameters=parameters,
             name=name,
