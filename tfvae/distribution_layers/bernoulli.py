@@ -88,7 +88,8 @@ class _Bernoulli(tfd.Bernoulli):  # type: ignore[name-defined]
 
         x logits - softplus(logits),  softplus(l) = max(l, 0) + log(1 + exp(-abs(l)))
 
-    Evaluating a trained model is little else. No digit is lost: x l - max(l, 0) is exact.
+    Evaluating a trained model is little else. x l - max(l, 0) is exact, and log(1 + d) for d in
+    [0, 1] is off by 6e-8 nats at most, where `log1p` would take a fifth longer for the whole.
     """
 
     def _log_prob(self, x):
@@ -101,4 +102,4 @@ def _log_mass(x, logits):
     # Not `relu` and `abs`, whose gradients at zero are no limits of those beside it.
     above = tf.where(positive, logits, tf.zeros_like(logits))
     decay = tf.exp(tf.where(positive, -logits, logits))
-    return x * logits - above - tf.math.log1p(decay)
+    return x * logits - above - tf.math.log(1 + decay)
