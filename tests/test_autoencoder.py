@@ -118,6 +118,12 @@ def test_a_prior_that_could_not_learn_is_refused():
         VAE(SHAPE, SIZE, posterior="delta", prior="mixture")
 
 
+@pytest.mark.parametrize("objective", ["dreg(num_samples=2)", "capacity(steps=5)"])
+def test_an_objective_that_is_about_the_density_is_refused(objective):
+    with pytest.raises(ValueError, match=r"is about log q.* posterior `delta.*` has no density"):
+        VAE(SHAPE, SIZE, posterior="delta", objective=objective)
+
+
 def test_a_posterior_is_no_likelihood():
     with pytest.raises(ValueError, match="`delta` is a posterior, a distribution over codes"):
         VAE((4,), SIZE, likelihood="delta")

@@ -56,6 +56,14 @@ def test_a_likelihood_of_other_units_gets_none(moons, monkeypatch):
     assert baselines.evaluate(vae, moons, "validation") == {}
 
 
+def test_columns_get_the_baselines_of_densities_where_all_of_them_are(moons):
+    columns = "mixed(columns=('normal', 'poisson', 3))"
+    vae = tfvae.VAE((5,), 1, network=NETWORK, likelihood=columns)
+    assert baselines.evaluate(vae, None, "test") == {}  # masses beside a density
+    vae = tfvae.VAE((2,), 1, network=NETWORK, likelihood="mixed(columns=('normal', 'laplace'))")
+    assert len(baselines.evaluate(vae, moons, "validation")) == 2
+
+
 def test_the_program_prints_and_keeps_them(moons, tmp_path, capsys):
     vae = tfvae.VAE(moons.event_shape, 1, network=NETWORK, likelihood="normal")
     evaluate.report_on(vae, moons, tmp_path, split="validation", with_baselines=True)

@@ -335,10 +335,49 @@ def test_a_data_set_without_what_the_condition_is_made_of_is_refused():
         tfvae.FromPython(numbered(), conditions=np.zeros([3, 1]))
 
 
-def test_streamed_examples_have_no_condition(place):
+def test_streamed_examples_keep_their_conditions_in_every_order(place):
+    """Those that they have where all are in memory; there, each is found by its index."""
     import samples
 
-    spec = f"tfrecord(pattern='{samples.folder()}/x-*.tfrecord', label='y', stream=True, "
-    data = components.build(Dataset, spec + "features={'x': 'uint8[6,5,1]'})")
-    with pytest.raises(ValueError, match=r"are streamed\. Hold them in memory"):
-        Conditioned(data, Label())
+    def build(options):
+        spec = f"tfrecord(pattern='{samples.folder()}/x-*.tfrecord', label='y', {options}, "
+        return components.build(Dataset, spec + "features={'x': 'uint8[6,5,1]'})")
+
+    def paired(batches):
+        rows = [(x.reshape(-1, 30), values.reshape(-1)) for x, values in batches]
+        return [(x.tobytes(), int(y)) for xs, ys in rows for x, y in zip(xs, ys, strict=True)]
+
+    kept = Conditioned(build("stream=False"), Label())
+    stream = Conditioned(build("stream=True, buffer=16"), Label())
+    assert str(stream.condition.spec) == str(kept.condition.spec)
+    for split in kept.splits:
+        found = (paired(data.split(split, 7).as_numpy_iterator()) for data in (kept, stream))
+        assert set(next(found)) == set(next(found))
+    steps = stream.steps_per_epoch(7)
+    known = set(paired(kept.blocks(7, 1).take(steps).as_numpy_iterator()))
+    blocks = list(stream.blocks(7, 1, seed=3).take(2 * steps).as_numpy_iterator())
+    first, second = paired(blocks[:steps]), paired(blocks[steps:])
+    assert set(first) == set(second) == known
+    assert first != second
+    late = list(stream.blocks(7, 1, seed=3, start_step=steps + 2).take(2).as_numpy_iterator())
+    assert paired(late) == paired(blocks[steps + 2 : steps + 4])
+
+    drawn = Conditioned(build("stream=True, buffer=16, binarize='dynamic'"), Label())
+    whole = drawn.training(7, seed=3).take(steps).as_numpy_iterator()
+    plain = drawn.unconditioned.training(7, seed=3).take(steps).as_numpy_iterator()
+    for (x, label), alone, (_, stored) in zip(whole, plain, blocks[:steps], strict=True):
+        np.testing.assert_array_equal(x, alone)
+        np.testing.assert_array_equal(label, stored[0])
+
+
+def test_a_data_set_that_does_not_say_what_it_draws_has_no_condition():
+    class Own(Dataset):
+        event_shape = (2,)
+        spec = "own()"
+        num_examples = lambda self, split: 4  # noqa: E731
+        value_range = fingerprint = lambda self: "0"
+        labels = lambda self, split: np.arange(4) % 2  # noqa: E731
+        _split = _blocks = None
+
+    with pytest.raises(ValueError, match="`Own` doesn't say which example it draws"):
+        Conditioned(Own(), Label()).blocks(2, 1)

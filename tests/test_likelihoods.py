@@ -195,6 +195,18 @@ def test_its_gradient_is_that_of_a_gaussian_with_the_optimum_held_fixed():
     np.testing.assert_allclose(tape.gradient(total, loc), (GREY - loc) / v, rtol=1e-4, atol=1e-5)
 
 
+def test_its_gradient_is_so_where_examples_count_unequally():
+    """As under the weights of importance samples, where a moving optimum would count as well."""
+    layer = build("optimal_normal")
+    loc, shares = tf.constant(params_of(layer, 50)), np.linspace(0, 1, 50, dtype=np.float32)
+    v = float(tf.reduce_mean((GREY - loc) ** 2))
+    with tf.GradientTape() as tape:
+        tape.watch(loc)
+        total = tf.reduce_sum(shares * layer(loc, training=True).log_prob(GREY))
+    expected = shares[:, None] * (GREY - loc) / v
+    np.testing.assert_allclose(tape.gradient(total, loc), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_what_is_stored_is_the_weighted_average_of_past_optima():
     layer = build("optimal_normal(decay=0.5)")
     zeros = tf.zeros([1, 6])
@@ -314,3 +326,27 @@ def test_the_mass_of_large_counts_keeps_its_digits(count):
     expected = scipy.stats.poisson.logpmf(count, np.exp(np.float64(log_rate)))
     # The logarithm of the rate has seven digits, of which the square root of the count remains.
     assert float(found) == pytest.approx(expected, rel=1e-6 + 3e-7 * count**0.5)
+
+
+def test_inputs_that_are_no_counts_are_read_without_a_pole():
+    """A `vampprior` moves its inputs by gradient, and nothing keeps them from below zero."""
+    layer = build("poisson")
+    x = tf.constant([[-3.0, -1.0, -1e-3, 0.0, 1e-3, 9.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        read = layer.network_input(x)
+    np.testing.assert_allclose(read[0, 3:], np.log1p(x[0, 3:]), rtol=1e-6)
+    assert np.all(np.diff(read[0]) > 0)
+    slopes = tape.gradient(read, x)[0].numpy()
+    np.testing.assert_allclose(slopes[:5], [1, 1, 1, 1, 1], atol=2e-3)
+
+
+def test_columns_refuse_what_their_likelihoods_refuse():
+    columns = "mixed(columns=('optimal_normal', 'poisson'))"
+    with pytest.raises(ValueError, match="some are missing"):
+        build(columns, (2,)).check_missing()
+    build("mixed(columns=('normal', 'poisson'))", (2,)).check_missing()
+    with pytest.raises(ValueError, match=r"Received `iaf.*, a posterior"):
+        build("mixed(columns=('iaf', 'poisson'))", (2,))
+    with pytest.raises(ValueError, match="depend on each other"):
+        build("mixed(columns=('full_normal', 'full_normal'))", (2,))

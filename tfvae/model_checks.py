@@ -55,6 +55,12 @@ def check_parts(model):
             f"the prior `{model.prior_layer.spec}` could learn. Choose the prior "
             f"`standard_normal`, or a posterior such as `normal`."
         )
+    if model.objective.needs_density and not posterior.has_density:
+        raise ValueError(
+            f"The objective `{model.objective.spec}` is about log q(z|x), and the posterior "
+            f"`{posterior.spec}` has no density. Choose the objective `elbo`, or a posterior such "
+            f"as `normal`."
+        )
     if model.condition is not None:
         zeros = tf.zeros([1, model.condition.size])
         model.prior_layer.distribution(functools.partial(_refuse_to_encode, model), zeros)

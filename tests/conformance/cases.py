@@ -117,7 +117,12 @@ EXAMPLES = {
 }
 
 #: Likelihoods that own weights, trained ones and others.
-LIKELIHOODS_WITH_WEIGHTS = ("normal(covariance='shared')", "optimal_normal")
+LIKELIHOODS_WITH_WEIGHTS = (
+    "normal(covariance='shared')",
+    "normal(covariance='shared_diagonal', variance='softplus')",
+    "optimal_normal",
+    "student_t(df=None)",
+)
 
 #: The families whose laws stand in this folder.
 FAMILIES = tuple(EXAMPLES)

@@ -13,7 +13,7 @@ def test_the_mass_of_a_layer_is_one(spec):
     layer = cases.layer(spec, (1,))
     points = case.points_of(layer).astype(np.float32)
     if points.ndim == 2:
-        return  # events of several columns: tests/test_mixed.py
+        return  # events of several columns: tests/test_likelihoods.py
     log_prob = layer(cases.params_of(layer, 8)).log_prob(points[:, None, None])
     assert log_prob.shape == (len(points), 8)
     _check(np.exp(log_prob.numpy().astype(np.float64)), points, case.discrete)

@@ -134,15 +134,15 @@ class Dataset(components.Component, abc.ABC):
             ValueError: If the batch size is not positive, or the split is smaller than a batch.
         """
         blocks = self.blocks(batch_size, 1, seed, start_step)
+        steps = blocks.map(lambda *block: tf.nest.map_structure(lambda part: part[0], _one(block)))
         if not self._draws():
-            return blocks.map(lambda block: self.prepare(block[0], None)).prefetch(2)
+            return steps.map(lambda *x: self.prepare(_one(x), None)).prefetch(2)
 
-        def prepare(step, block):
-            x = block[0]
-            rows = noise.row_seeds(noise.seed_of(seed, Stream.DATA, step), tf.shape(x)[0])
-            return self.prepare(x, rows)
+        def prepare(step, x):
+            num = tf.shape(tf.nest.flatten(x)[0])[0]
+            return self.prepare(x, noise.row_seeds(noise.seed_of(seed, Stream.DATA, step), num))
 
-        batches = blocks.enumerate(start_step).map(prepare, num_parallel_calls=2)
+        batches = steps.enumerate(start_step).map(prepare, num_parallel_calls=2)
         return batches.prefetch(2)
 
     @_pipeline
@@ -172,6 +172,27 @@ class Dataset(components.Component, abc.ABC):
                 f"of `{self.spec}`. Choose `--batch-size {self.num_examples('train')}` or less."
             )
         return self._blocks(batch_size, num_steps, seed, start_step)
+
+    def pair_blocks(self, values, batch_size, num_steps, seed, start_step):
+        """Returns `blocks` in pairs: examples, and what belongs to each of them.
+
+        Args:
+            values: Array `[num_examples, ...]` in the order of the training split.
+            batch_size: As of `blocks`.
+            num_steps: As of `blocks`.
+            seed: As of `blocks`.
+            start_step: As of `blocks`.
+
+        Returns:
+            `tf.data.Dataset` of pairs of the examples and `[steps, batch, ...]`.
+
+        Raises:
+            ValueError: If the data set draws its examples in a way that it alone knows.
+        """
+        raise ValueError(
+            f"A condition is drawn along with its example. `{type(self).__name__}` doesn't say "
+            f"which example it draws: override `pair_blocks`, or leave out `--condition`."
+        )
 
     @_pipeline
     def row_blocks(self, batch_size, num_steps, seed=0, start_step=0):
@@ -233,11 +254,6 @@ class Dataset(components.Component, abc.ABC):
             float32 `[num_examples, size]` in the order of the split, or None.
         """
         self._check_split(split)
-
-    @property
-    def is_indexed(self):
-        """Whether training draws examples by their index: what belongs to them can come along."""
-        return False
 
     @property
     def unconditioned(self):
@@ -302,3 +318,8 @@ class Dataset(components.Component, abc.ABC):
     def _check_batch_size(batch_size):
         if batch_size < 1:
             raise ValueError(f"`batch_size` is a positive int. Received {batch_size!r}.")
+
+
+def _one(elements):
+    """Returns what tf.data hands to a function in parts, as the one thing that it is."""
+    return elements[0] if len(elements) == 1 else elements

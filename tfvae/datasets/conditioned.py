@@ -23,8 +23,7 @@ class Conditioned(Dataset):
         condition: The `Condition` with everything that the data say.
 
     Raises:
-        ValueError: If the data set has no such values, if they are out of range, or if its
-            examples are streamed.
+        ValueError: If the data set has no such values, or if they are out of range.
 
     Examples:
         ```
@@ -35,12 +34,6 @@ class Conditioned(Dataset):
     """
 
     def __init__(self, dataset, condition):
-        if not dataset.is_indexed:
-            raise ValueError(
-                f"A condition is drawn along with its example, by its index. The examples of "
-                f"`{dataset.spec}` are streamed. Hold them in memory or in a cache, without "
-                f"`stream=True`, or leave out `--condition`."
-            )
         self._dataset = dataset
         for name in ("event_shape", "splits", "notes", "transform", "masks_missing"):
             setattr(self, name, getattr(dataset, name))
@@ -51,11 +44,6 @@ class Conditioned(Dataset):
     def spec(self):
         """The spec of the data set."""
         return self._dataset.spec
-
-    @property
-    def is_indexed(self):
-        """It is."""
-        return True
 
     @property
     def unconditioned(self):
@@ -95,25 +83,17 @@ class Conditioned(Dataset):
         """Returns a digest of the examples and of their conditions."""
         return self._digest
 
-    def training(self, batch_size, seed=0, start_step=0):
-        """Returns the training split as `Dataset.training` does, in pairs."""
-        x = self._dataset.training(batch_size, seed, start_step)
-        values = self._shuffled(batch_size, 1, seed, start_step).map(lambda block: block[0])
-        return tf.data.Dataset.zip((x, values))
-
     def _split(self, name, batch_size):
         values = epochs.in_order(self._values[name], batch_size)
         return tf.data.Dataset.zip((self._dataset.split(name, batch_size), values))
 
     def _blocks(self, batch_size, num_steps, seed, start_step):
-        x = self._dataset.blocks(batch_size, num_steps, seed, start_step)
-        return tf.data.Dataset.zip((x, self._shuffled(batch_size, num_steps, seed, start_step)))
+        values = self._values["train"]
+        return self._dataset.pair_blocks(values, batch_size, num_steps, seed, start_step)
+
+    def _draws(self):
+        return self._dataset._draws()
 
     def _prepare(self, x, seed):
         examples, values = x
         return self._dataset.prepare(examples, seed), values
-
-    def _shuffled(self, batch_size, num_steps, seed, start_step):
-        """Returns the values in blocks: the order follows from seed, epoch and number alone."""
-        values = self._values["train"]
-        return epochs.shuffled_blocks(values, batch_size, num_steps, seed, start_step)

@@ -19,6 +19,7 @@ from tfvae.datasets.parts import (
     placed,
 )
 from tfvae.datasets.splits import Shares, twins
+from tfvae.datasets.streamed import Streamed
 
 # Division by 255 as NumPy does it; graph optimizers would multiply by the rounded 1 / 255.
 _LEVELS = np.arange(256, dtype=np.float32) / np.float32(255)
@@ -116,12 +117,6 @@ class StoredDataset(Dataset):
         self._check_split(split)
         return self._parts[split].conditions
 
-    @property
-    def is_indexed(self):
-        """Whether the training examples are read by their index, and not from front to end."""
-        examples = self._parts["train"].examples
-        return not (isinstance(examples, OnDisk) and examples.sequential)
-
     def value_range(self):
         """Returns the least and the greatest value of all examples."""
         if self._binarize != "none":
@@ -176,6 +171,14 @@ class StoredDataset(Dataset):
         if isinstance(examples, OnDisk):
             return examples.shuffled_blocks(batch_size, num_steps, seed, start_step)
         return epochs.shuffled_blocks(examples, batch_size, num_steps, seed, start_step)
+
+    def pair_blocks(self, values, batch_size, num_steps, seed, start_step):
+        """Returns `blocks` in pairs: examples, and what belongs to each of them."""
+        how = batch_size, num_steps, seed, start_step
+        examples = self._training_examples()
+        if isinstance(examples, Streamed):
+            return examples.pair_blocks(values, *how)
+        return tf.data.Dataset.zip((self.blocks(*how), epochs.shuffled_blocks(values, *how)))
 
     def examples_in_memory(self):
         """Returns the training examples as `blocks` draws them, or None if they are on disk."""

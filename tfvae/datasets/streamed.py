@@ -136,39 +136,39 @@ class Streamed(OnDisk):
 
     def shuffled_blocks(self, batch_size, num_steps, seed, start_step=0):
         """Returns endless blocks, each epoch in an order of its own."""
+        return self._blocks(self._examples, batch_size, num_steps, seed, start_step)
+
+    def pair_blocks(self, values, batch_size, num_steps, seed, start_step=0):
+        """Returns the same blocks in pairs: examples, and the rows of an array that are theirs.
+
+        Args:
+            values: Array `[num, ...]`, in the order of the records.
+            batch_size: As of `shuffled_blocks`.
+            num_steps: As of `shuffled_blocks`.
+            seed: As of `shuffled_blocks`.
+            start_step: As of `shuffled_blocks`.
+        """
+        rows, values = tf.constant(self._rows, tf.int64), tf.constant(values)
+
+        def decode(serialized, numbers):
+            return self._examples(serialized, numbers), tf.gather(
+                values, tf.searchsorted(rows, numbers)
+            )
+
+        return self._blocks(decode, batch_size, num_steps, seed, start_step)
+
+    def _blocks(self, decode, batch_size, num_steps, seed, start_step):
+        """Returns endless blocks of what a function makes of messages and their numbers."""
         first, start = divmod(start_step, -(-len(self) // batch_size))
         read = self._reader()
 
         def epoch(number, start=0):
             block, step = divmod(start, num_steps)
             records = self._shuffled(read, number, seed, block * num_steps * batch_size)
-            return self._cut(records, batch_size, num_steps, step)
+            return _cut(records, decode, batch_size, num_steps, step)
 
         later = tf.data.Dataset.counter(first + 1).flat_map(epoch)
         return epoch(tf.constant(first, tf.int64), start).concatenate(later).prefetch(2)
-
-    def _cut(self, records, batch_size, num_steps, step):
-        """Returns the blocks of records, the first of them from a step of it on."""
-        groups = records.rebatch(num_steps * batch_size).enumerate()
-
-        def cut(index, group):
-            """Returns the steps of a block, and those that a short batch at the end makes."""
-            rows = tf.where(index == 0, step * batch_size, 0)
-            serialized, numbers = (part[rows:] for part in group)
-            whole = tf.size(numbers) // batch_size * batch_size
-            blocks = [
-                (serialized[:whole], numbers[:whole], batch_size),
-                (serialized[whole:], numbers[whole:], tf.size(numbers) - whole),
-            ]
-            parts = [tf.data.Dataset.from_tensors(b).take(_there(b[1])) for b in blocks]
-            return parts[0].concatenate(parts[1])
-
-        def decode(serialized, numbers, size):
-            x = self._examples(serialized, numbers)
-            x = tf.reshape(x, tf.concat([[-1, size], self.shape[1:]], axis=0))
-            return tf.ensure_shape(x, (None, None, *self.shape[1:]))
-
-        return groups.flat_map(cut).map(decode, num_parallel_calls=2, deterministic=True)
 
     def _shuffled(self, read, number, seed, start):
         """Returns the records of an epoch from number `start` of their order on, in groups."""
@@ -231,6 +231,32 @@ class Streamed(OnDisk):
             rows=rows,
             prepare=prepare,
         )
+
+
+def _cut(records, decode, batch_size, num_steps, step):
+    """Returns the blocks of records, the first of them from a step of it on."""
+    groups = records.rebatch(num_steps * batch_size).enumerate()
+
+    def cut(index, group):
+        """Returns the steps of a block, and those that a short batch at the end makes."""
+        rows = tf.where(index == 0, step * batch_size, 0)
+        serialized, numbers = (part[rows:] for part in group)
+        whole = tf.size(numbers) // batch_size * batch_size
+        blocks = [
+            (serialized[:whole], numbers[:whole], batch_size),
+            (serialized[whole:], numbers[whole:], tf.size(numbers) - whole),
+        ]
+        parts = [tf.data.Dataset.from_tensors(b).take(_there(b[1])) for b in blocks]
+        return parts[0].concatenate(parts[1])
+
+    def block(serialized, numbers, size):
+        def steps(part):
+            shape = tf.concat([[-1, size], tf.shape(part)[1:]], axis=0)
+            return tf.ensure_shape(tf.reshape(part, shape), (None, None, *part.shape[1:]))
+
+        return tf.nest.map_structure(steps, decode(serialized, numbers))
+
+    return groups.flat_map(cut).map(block, num_parallel_calls=2, deterministic=True)
 
 
 def _there(numbers):

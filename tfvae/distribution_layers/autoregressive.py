@@ -11,6 +11,9 @@ tfb = tfp.bijectors
 
 # Gates begin open: sigmoid(1.5) = 0.82 of a latent passes as it is.
 _OPEN = 1.5
+# Logarithm of the least gate, 1e-3: one of zero could not be inverted, and float32 keeps four
+# digits of what is divided by this one.
+_LEAST_LOG_GATE = -7.0
 
 
 def weight_shapes(size, hidden, context):
@@ -122,7 +125,7 @@ class _Step(tfb.Bijector):  # type: ignore[name-defined]
         return known + self._weights["hidden_bias"]
 
     def _log_gate(self, raw):
-        return tf.math.log_sigmoid(raw + _OPEN)
+        return tf.maximum(tf.math.log_sigmoid(raw + _OPEN), _LEAST_LOG_GATE)
 
 
 def _masks(size, hidden, backwards):

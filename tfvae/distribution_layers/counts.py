@@ -19,7 +19,9 @@ class CountsLayer(DistributionLayer, abc.ABC):
     discrete = True
 
     def _network_input(self, x):
-        return tf.math.log1p(x)
+        # Below zero, where no count is but a `vampprior` may look for its inputs, a line of the
+        # same slope.
+        return tf.where(x < 0, x, tf.math.log1p(tf.maximum(x, 0.0)))
 
     def _in_support(self, x):
         return bool(np.all((x >= 0) & (x == np.round(x))))

@@ -24,7 +24,7 @@ class IAFLayer(DistributionLayer, name="iaf"):
     deviation in closed form: those that it gives, also in exports, are of 64 draws and their mirror
     images, from noise that is the same for every x.
 
-    A posterior only.
+    A gate is exp(-7) at least, as one of zero could not be inverted. A posterior only.
 
     Args:
         event_shape: Length of a code.

@@ -108,6 +108,7 @@ class MixedLayer(DistributionLayer, name="mixed"):
         for spec in dict.fromkeys(field.spec for field in found if field.spec is not None):
             places = [i for i, field in enumerate(found) if field.spec == spec]
             layer = components.build(DistributionLayer, spec, (len(places),))
+            _check_column(layer)
             layer.bind(None)
             self._groups.append((layer, places))
 
@@ -212,7 +213,9 @@ class MixedLayer(DistributionLayer, name="mixed"):
         )
 
     def check_missing(self, x=None):
-        """Refuses categories of which some elements are missing and others are not."""
+        """Refuses missing values where the likelihood of a column does, and parts of categories."""
+        for layer, _ in self._groups:
+            layer.check_missing()
         for field in self._fields if x is not None else ():
             missing = np.isnan(field.of(x))
             if field.spec is None and (missing.any(axis=-1) != missing.all(axis=-1)).any():
@@ -242,6 +245,17 @@ class MixedLayer(DistributionLayer, name="mixed"):
                 found[name] = found.get(name, 0.0) + share * len(places) / len(self._fields)
             start += size
         return found
+
+
+def _check_column(layer):
+    """Refuses what is no likelihood of the columns that share it, one by one."""
+    if not layer.is_likelihood:
+        raise ValueError(
+            f"Each column of `mixed` has a likelihood of single elements. Received "
+            f"`{layer.spec}`, a posterior. Choose another, such as `normal` or `laplace`."
+        )
+    zeros = tf.zeros([1, *layer.params_shape])
+    layer.element_log_prob(layer(zeros), tf.zeros([1, *layer.event_shape]))  # or it says why not
 
 
 class _Mixed(Elementwise):

@@ -50,7 +50,7 @@ def _fits_for(model):
     layer = model.likelihood_layer
     if model.mask_missing:  # EM and PCA here take whole examples
         return []
-    if not layer.discrete:
+    if set(layer.measure.split(", ")) == {"density"}:  # of every column, where there are columns
         return [_gaussians, _principal_components]
     return [_bernoullis] if layer.support == "{0, 1}" else []
 

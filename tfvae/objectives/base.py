@@ -38,6 +38,9 @@ class Objective(components.Component, abc.ABC):
     #: one with the highest bound. Else it is the one with the highest plain ELBO.
     is_tighter: bool = False
 
+    #: Whether it means nothing without log q(z|x), which a point mass lacks.
+    needs_density: bool = False
+
     @property
     def criterion(self):
         """What says which epoch is the best, in words."""

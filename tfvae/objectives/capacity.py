@@ -27,6 +27,8 @@ class Capacity(Objective, name="capacity"):
             https://arxiv.org/abs/1804.03599
     """
 
+    needs_density = True  # for a divergence to be led
+
     def __init__(self, *, max_capacity=25.0, gamma=30.0, steps=5000):
         self.max_capacity = check_weight("max_capacity", max_capacity)
         self.gamma = check_weight("gamma", gamma)

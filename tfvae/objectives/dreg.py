@@ -39,6 +39,7 @@ class DReG(Objective, name="dreg"):
     """
 
     is_tighter = True
+    needs_density = True
 
     def __init__(self, *, num_samples=50):
         self.num_samples = check_count("num_samples", num_samples)
