@@ -162,24 +162,27 @@ def carry_out(vae, dataset, directory, wish, additions=()):
 
     from pipelines.evaluations import records, tables, work
 
-    console = Console(highlight=False, soft_wrap=True)
+    console, path = Console(highlight=False, soft_wrap=True), directory / REPORT
     try:
         report = work.evaluate(vae, dataset, wish, console)
-        added = [measure() for measure in additions]
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(
-            f"Interrupted. {directory / REPORT} is as it was. {error}".strip()
-        ) from None
-    for more, _ in added:
-        report.update(more)
+        raise KeyboardInterrupt(f"Interrupted. {path} is as it was. {error}".strip()) from None
     found = tables.tables_of(report)
-    report = records.joined(report, read_reports(directory / REPORT))
-    _add(report, directory / REPORT)
+    report = records.joined(report, read_reports(path))
+    _add(report, path)  # before what is added, which may fail when the hours are over
     for table in found:
         console.print(tables.show(table))
-    for _, table in added:
-        if table is not None:
-            console.print(table)
+    try:
+        for measure in additions:
+            more, table = measure()
+            report.update(more)
+            _add(report, path)
+            if table is not None:
+                console.print(table)
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(
+            f"Interrupted. What is shown above is in {path}. {error}".strip()
+        ) from None
     if wish.baselines and not report["baselines"]:
         console.print(f"No baseline is in the units of the likelihood {vae.likelihood_layer.spec}.")
     if report["latents"]["alarm"]:

@@ -1,7 +1,7 @@
 """The `--disentanglement` of `pipelines.evaluate`: how codes keep known factors apart."""
 
 from pipelines import cli
-from pipelines.cli import usage
+from pipelines.cli import UsageError, usage
 from tfvae import components
 
 _FAMILY = "disentanglement"
@@ -26,13 +26,18 @@ def add_options(parser):
 
 def check(given, dataset, split):
     """Refuses, before the work, data without factors and measures that lack a package."""
+    if given.disentanglement and given.measure:
+        raise UsageError(
+            "`--disentanglement` takes all measures, `--measure` those that it names. Received "
+            "both: give one of them."
+        )
     if asked(given):
         from tfvae.disentanglement.base import Metric
         from tfvae.evaluation import factors
 
         with usage():
-            built = [components.build(Metric, spec) for spec in given.measure or ()]
-            factors.check(dataset, split, built)
+            specs = given.measure or components.members(_FAMILY)
+            factors.check(dataset, split, [components.build(Metric, spec) for spec in specs])
 
 
 def asked(given):
@@ -54,9 +59,8 @@ def evaluate(given, vae, dataset, split):
     """
     from tfvae.evaluation import factors
 
-    metrics = None if given.disentanglement else given.measure
     with usage():
-        found = factors.evaluate(vae, dataset, split, metrics=metrics, seed=given.seed)
+        found = factors.evaluate(vae, dataset, split, metrics=given.measure, seed=given.seed)
     return {"disentanglement": found}, _table(found)
 
 

@@ -299,6 +299,11 @@ def test_each_example_keeps_its_condition_in_every_order():
         np.testing.assert_array_equal(examples[..., 0], values[..., 0])
 
 
+def test_how_examples_were_made_binary_is_said_of_pairs_too():
+    data = components.build(Dataset, "digits(binarize='static')")
+    assert Conditioned(data, Label()).binarization == data.binarization != "none"
+
+
 def test_labels_and_columns_of_files_are_conditions(tmp_path):
     x = numbered()
     path = tmp_path / "all.npz"

@@ -62,7 +62,7 @@ def test_moments_of_parts_are_those_of_the_whole():
 def test_the_batch_size_changes_nothing_and_the_last_short_batch_counts(
     vae, shapes, found, monkeypatch
 ):
-    monkeypatch.setattr(measures, "_BATCH_SIZE", 37)
+    monkeypatch.setattr(measures, "_CODES", 37)
     told = []
     again = measures.measure(vae, shapes, "train", num_samples=5, on_rows=told.append)
     assert again.num_examples == shapes.num_examples("train") != 37 * (again.num_examples // 37)
@@ -186,6 +186,20 @@ def test_mutual_information_is_the_mean_ratio_to_the_aggregate(vae, shapes):
 
 
 @pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("posterior", ["normal", "full_normal", "householder", "hierarchical"])
+def test_mutual_information_is_the_same_from_blocks_of_any_size(shapes, posterior, monkeypatch):
+    """Of a full covariance, 500 codes under 500 posteriors would take gigabytes."""
+    model = tfvae.VAE(shapes.event_shape, 3, posterior=posterior, network=NETWORK)
+    whole = mutual_information(model, shapes, "validation")
+    size = np.prod(model.posterior_layer.params_shape)
+    monkeypatch.setattr(information, "_PAIRED_NUMBERS", 16 * size)  # four codes at once
+    parts = mutual_information(model, shapes, "validation")
+    assert parts["num_examples"] == whole["num_examples"]
+    assert parts["mutual_information"] == pytest.approx(whole["mutual_information"], abs=1e-4)
+    assert whole["mutual_information"] <= whole["bound"]
+
+
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("apart", [False, True])
 def test_codes_tell_nothing_or_all_of_their_example(shapes, apart):
     model = tfvae.VAE(shapes.event_shape, 1, network=NETWORK)
@@ -223,12 +237,14 @@ def test_the_alarm_sounds_where_more_than_half_of_the_latents_are_idle():
     assert collapse.alarm([0.5, 0.0], kl=[1.0, 0.0]) == ""
     text = collapse.alarm([0.5, 0.0, 0.0], kl=[1.0, 0.0, 0.0])
     assert "2 of 3 don't depend on the example, each costs less than 0.01 nats" in text
-    assert "`--latent-size 1` does as well" in text
+    assert "a code of 1 latents does as well" in text
     assert "warmup_steps" in text
     assert "free_bits" in text
     # One that costs something isn't idle, whatever its mean does.
     assert collapse.alarm([0.5, 0.0, 0.0], kl=[1.0, 0.0, 0.5]) == ""
     assert "none of the 2 latents" in collapse.alarm([0.0, 0.0])
+    # Which only such a divergence can be given.
+    assert "free_bits" not in collapse.alarm([0.0, 0.0], independent=False)
 
 
 def test_every_remedy_of_the_alarm_is_an_objective_that_there_is():

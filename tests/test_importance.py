@@ -115,6 +115,7 @@ def test_the_decoder_sees_exactly_k_codes_of_each_example(
     monkeypatch.setattr(importance, "_ROWS", 3 * len(x))  # chunks of three samples and a rest
     monkeypatch.setattr(importance, "_CALL_ROWS", 6 * len(x))
     importance.log_likelihood(off, x, seeds_for(x), num_samples, told.append)
+    assert max(map(len, seen)) <= 3 * len(x)  # whatever K is
     codes = np.concatenate(seen)
     assert len(codes) == num_samples * len(x) == sum(told)
     assert len(np.unique(codes, axis=0)) == len(codes)  # no code counts twice

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
+from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import tfvae
 from pipelines import cli, evaluate
 from pipelines.evaluations import page, records, tables, work
+from pipelines.evaluations.wish import Wish
 from pipelines.runs import open_run
 from tfvae.evaluation import importance, measures
 
@@ -206,9 +208,29 @@ def test_an_interruption_leaves_the_evaluations_as_they_were(evaluated, monkeypa
     assert not list(run.glob(".*"))
 
 
-def test_a_terminal_shows_how_far_it_is_and_the_time_left(capsys):
-    from rich.console import Console
+def test_what_was_evaluated_stays_when_what_is_added_fails(place, capsys):
+    run, data = open_run(place / "other"), open_run_data(DATA)
+    wish = Wish("validation", in_full=False)
 
+    def fail():
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        evaluate.carry_out(run.model(), data, run.directory, wish, [fail])
+    reports = evaluate.read_reports(run.directory / evaluate.REPORT)
+    assert [r["protocol"]["split"] for r in reports].count("validation") == 1
+    assert f"{reports[-1]['elbo']:.2f}" in capsys.readouterr().out
+
+
+def test_a_model_is_as_good_as_itself_to_the_last_bit(place):
+    run, data = open_run(place / "other"), open_run_data(DATA)
+    wish = Wish("validation", against=run, in_full=False)
+    report = work.evaluate(run.model(), data, wish, Console())
+    assert report["against"]["difference"]["elbo"] == 0
+    assert report["against"]["difference"]["elbo_standard_error"] == 0
+
+
+def test_a_terminal_shows_how_far_it_is_and_the_time_left(capsys):
     console = Console(force_terminal=True, width=100)
     with work.counted(console, "evaluating on test", 4) as on_rows:
         on_rows(3)

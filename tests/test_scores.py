@@ -1,6 +1,7 @@
 """Anomaly scores of single examples: what they are, and how well they tell anomalies apart."""
 
 import contextlib
+import importlib.util
 import io
 import itertools
 import json
@@ -17,7 +18,7 @@ from pipelines import anomalies, cli, evaluate, runs, scores
 from tfvae import components
 from tfvae.datasets.base import Dataset
 from tfvae.disentanglement.base import Metric
-from tfvae.evaluation import factors, ranking, report
+from tfvae.evaluation import factors, measures, ranking, report
 from tfvae.evaluation import scores as library
 
 DATA = "synthetic(kind='moons', num=1500)"
@@ -342,6 +343,7 @@ def test_pictures_made_anew_are_those_of_the_data_set():
         (["--scores", "a.csv", "--anomalous", "one"], "whole numbers such as 3 or 3,5"),
         (["--scores", "a.csv", "--anomalies", "synthetic(size=3)"], "have (3,)"),
         (["--disentanglement", "--split", "all"], "has the splits train"),
+        (["--disentanglement", "--measure", "mig"], "Received both: give one of them."),
     ],
 )
 def test_what_cannot_be_scored_is_refused_before_the_work(run, place, arguments, message):
@@ -349,6 +351,16 @@ def test_what_cannot_be_scored_is_refused_before_the_work(run, place, arguments,
         evaluate.main([str(run), *arguments])
     assert message in str(caught.value)
     assert not list(place.iterdir())
+
+
+def test_a_package_that_a_measure_lacks_is_told_of_before_the_work(run, monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "sklearn" else find_spec(name)
+    )
+    monkeypatch.setattr(measures, "measure", None)  # the work
+    with pytest.raises(OSError, match="needs scikit-learn, which is not installed"):
+        evaluate.main([str(run), "--disentanglement"])
 
 
 def test_a_measure_on_data_that_cannot_be_made_anew_is_refused():

@@ -69,9 +69,9 @@ def _main(report):
         rows.append((f"  KL(q(z) || p(z)){of}", f"{found['marginal_kl']:.2f}", ""))
     if "bits_per_dimension" in report:
         of = "log-likelihood" if "log_likelihood" in report else "ELBO"
-        rows.append(
-            (f"in bits a dimension, of the {of}", f"{report['bits_per_dimension']:.3f}", "")
-        )
+        error = report["bits_per_dimension_standard_error"]
+        cells = f"{report['bits_per_dimension']:.3f}", "" if error is None else f"{error:.3f}"
+        rows.append((f"in bits a dimension, of the {of}", *cells))
     if "squared_error" in report:
         rows.append(("squared error an element, no nats", f"{report['squared_error']:.4g}", ""))
     if "misclassified" in report:

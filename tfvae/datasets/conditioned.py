@@ -46,6 +46,11 @@ class Conditioned(Dataset):
         return self._dataset.spec
 
     @property
+    def binarization(self):
+        """That of the data set."""
+        return self._dataset.binarization
+
+    @property
     def unconditioned(self):
         """The data set of the examples alone."""
         return self._dataset

@@ -44,12 +44,14 @@ def idle(activity, kl=None):
     return found if kl is None else found & (np.asarray(kl) < LEAST_KL)
 
 
-def alarm(activity, kl=None):
+def alarm(activity, kl=None, independent=True):
     """Returns what to tell of a model more than half of whose latents carry nothing.
 
     Args:
         activity: `[latent_size]`.
         kl: As in `idle`.
+        independent: Whether KL(q(z|x) || p(z)) is a sum over the latents, so that each may have
+            some nats for free.
 
     Returns:
         text: A paragraph, or "" where there is nothing to tell.
@@ -58,10 +60,11 @@ def alarm(activity, kl=None):
     if 2 * num <= size:
         return ""
     costs = "" if kl is None else f", each costs less than {LEAST_KL} nats"
+    free = "leave the latents some nats for free, `elbo(free_bits=0.1)`; " if independent else ""
     remedies = (
-        'Let the KL divergence grow slowly, `--objective "elbo(warmup_steps=10000)"`; leave the '
-        "latents some nats for free, `elbo(free_bits=0.1)`; weigh the divergence less, "
-        "`elbo(beta=0.5)`; or take a smaller decoder, which can't do without the code."
+        f'Let the KL divergence grow slowly, `--objective "elbo(warmup_steps=10000)"`; {free}weigh '
+        f"the divergence less, `elbo(beta=0.5)`; or take a smaller decoder, which can't do without "
+        f"the code."
     )
     if num == size:
         return (
@@ -70,6 +73,6 @@ def alarm(activity, kl=None):
         )
     return (
         f"Most latents carry nothing: {num} of {size} don't depend on the example{costs}. If the "
-        f"bound is as good as it should be, `--latent-size {size - num}` does as well. If not, the "
-        f"posterior has collapsed. {remedies}"
+        f"bound is as good as it should be, a code of {size - num} latents does as well. If not, "
+        f"the posterior has collapsed. {remedies}"
     )

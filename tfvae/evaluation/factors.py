@@ -25,6 +25,11 @@ def check(dataset, split, metrics=()):
     Raises:
         ValueError: If it is so, or there is no such split.
     """
+    if dataset.condition is not None:
+        raise ValueError(
+            f"Disentanglement is measured on codes of examples alone, and those of this model say "
+            f"what `{dataset.condition.spec}` leaves open. Train without a condition."
+        )
     if dataset.factors(split) is None:
         raise ValueError(
             f"Disentanglement is measured on data whose factors are known. Those of "

@@ -11,7 +11,7 @@ from tfvae.evaluation import importance, latents
 from tfvae.evaluation.moments import Moments
 from tfvae.noise import Stream
 
-_BATCH_SIZE = 500
+_CODES = 500  # that a decoder sees at once: with convolutions each takes a megabyte
 _TERMS = ("elbo", "reconstruction", "kl")
 
 
@@ -65,7 +65,7 @@ def measure(model, dataset, split, *, num_samples=0, seed=0, on_rows=None):
     means, divergences = Moments(), Moments()
     errors: dict = {}
     done, observed = 0, 0
-    for pair in dataset.split(split, _BATCH_SIZE):
+    for pair in dataset.split(split, max(1, _CODES // model.objective.num_samples)):
         given, x = model.bind(pair)
         seeds = noise.row_seeds(noise.seed_of(Stream.ELBO, seed), len(x), done)
         batch = _measure(given, x, seeds)

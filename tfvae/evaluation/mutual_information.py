@@ -12,7 +12,8 @@ from tfvae.noise import Stream
 
 _MOST = 10_000  # examples: their posteriors are held in memory
 _MOST_NUMBERS = 10**10  # parameters that all pairs of codes and posteriors have together
-_BLOCK = 500
+_BLOCK = 500  # codes, and posteriors, at once
+_PAIRED_NUMBERS = 10**8  # parameters that the pairs of a block have together
 
 
 def mutual_information(model, dataset, split, *, seed=0):
@@ -51,11 +52,12 @@ def mutual_information(model, dataset, split, *, seed=0):
     params = _parameters(model, dataset, split, most)
     num = len(params)
     seeds = noise.row_seeds(noise.seed_of(Stream.AGGREGATE, seed), num).numpy()
-    blocks = _blocks(params)
+    block = max(1, min(_BLOCK, int((_PAIRED_NUMBERS / size) ** 0.5)))
+    blocks = _blocks(params, block)
     found = Moments()
-    for start in range(0, num, _BLOCK):
+    for start in range(0, num, block):
         # The last block is filled up, so that all have one shape, and cut again.
-        rows = np.minimum(np.arange(start, start + _BLOCK), num - 1)
+        rows = np.minimum(np.arange(start, start + block), num - 1)
         own, aggregate = _log_densities(model, params[rows], seeds[rows], blocks, tf.constant(num))
         found.add((own - aggregate).numpy()[: num - start])
     return {
@@ -78,11 +80,11 @@ def _parameters(model, dataset, split, most):
     return np.concatenate(found)
 
 
-def _blocks(params):
-    """Returns parameters in blocks, `[blocks, _BLOCK, *params_shape]`, the last one filled up."""
+def _blocks(params, size):
+    """Returns parameters in blocks, `[blocks, size, *params_shape]`, the last one filled up."""
     num = len(params)
-    rows = np.minimum(np.arange(-(-num // _BLOCK) * _BLOCK), num - 1)
-    return tf.constant(params[rows].reshape(-1, _BLOCK, *params.shape[1:]))
+    rows = np.minimum(np.arange(-(-num // size) * size), num - 1)
+    return tf.constant(params[rows].reshape(-1, size, *params.shape[1:]))
 
 
 @xla.function
@@ -93,7 +95,7 @@ def _log_densities(model, params, seeds, blocks, num):
         model: A `VAE`.
         params: Parameters of the posteriors, `[code, *params_shape]`.
         seeds: int32 `[code, 2]`.
-        blocks: Parameters of all posteriors, `[blocks, _BLOCK, *params_shape]`.
+        blocks: Parameters of all posteriors, `[blocks, size, *params_shape]`.
         num: How many of them count.
 
     Returns:
@@ -104,11 +106,12 @@ def _log_densities(model, params, seeds, blocks, num):
     # Not as it was drawn, so that its own density is rounded as the others are.
     z = tf.identity(reparameterize(posterior, seeds))
     codes = z[:, tf.newaxis]  # each code under the posterior of every example
-    inside = tf.range(_BLOCK)
+    size = tf.shape(blocks)[1]
+    inside = tf.range(size)
 
     def add(index, total):
         each = model.posterior_layer(blocks[index]).log_prob(codes)  # [code, example]
-        counts = index * _BLOCK + inside < num
+        counts = index * size + inside < num
         each = tf.where(counts, each, float("-inf"))
         block = tf.reduce_logsumexp(each, axis=1)
         return index + 1, tf.experimental.numpy.logaddexp(total, block)

@@ -6,6 +6,7 @@ import platform
 
 import numpy as np
 
+from tfvae.distributions import kl_terms
 from tfvae.evaluation import collapse, latents
 from tfvae.evaluation.measures import measure
 from tfvae.evaluation.moments import Moments
@@ -51,7 +52,8 @@ def summarize(model, dataset, split, found, *, num_samples=0, seed=0):
         `reconstruction`, `kl` and, if asked for, `log_likelihood`; `rate` and `distortion`, which
         are the divergence and minus the reconstruction term; the errors of the reconstruction;
         `latents`; and `protocol`. Where the likelihood is one of levels, `bits_per_dimension` too:
-        minus the log-likelihood, or the ELBO without one, in bits for each element that is there.
+        minus the log-likelihood, or the ELBO without one, in bits for each element that is there,
+        with its standard error.
     """
     report: dict = {}
     for name in _TERMS:
@@ -59,9 +61,9 @@ def summarize(model, dataset, split, found, *, num_samples=0, seed=0):
             report |= with_error(name, found.terms[name])
     report |= {"rate": report["kl"], "distortion": -report["reconstruction"]}
     if model.likelihood_layer.in_bits:
-        nats = report.get("log_likelihood", report["elbo"])
+        name = "log_likelihood" if "log_likelihood" in found.terms else "elbo"
         scale = math.log(2) * found.num_observed / found.num_examples
-        report["bits_per_dimension"] = -nats / scale
+        report |= with_error("bits_per_dimension", -found.terms[name] / scale)
     report |= found.errors
     report["latents"] = _latents(found, model, dataset, split)
     report["protocol"] = _protocol(model, dataset, split, found.num_examples, num_samples, seed)
@@ -109,14 +111,17 @@ def with_error(name, values):
 
 def _latents(found, model, dataset, split):
     given, x = model.bind(next(iter(dataset.split(split, 1))))
+    parts = given.posterior(x), given.prior()
     kl = None if found.latent_kl is None else found.latent_kl.tolist()
     active = collapse.active(found.activity)
     return {
         "num_active": int(active.sum()),
         "activity": found.activity.tolist(),
         "kl": kl,
-        "kl_method": latents.method(given.posterior(x), given.prior()),
-        "alarm": collapse.alarm(found.activity, kl) if model.posterior_layer.has_density else "",
+        "kl_method": latents.method(*parts),
+        "alarm": collapse.alarm(found.activity, kl, independent=kl_terms(*parts) is not None)
+        if model.posterior_layer.has_density
+        else "",
     }
 
 
@@ -132,6 +137,7 @@ def _protocol(model, dataset, split, num_examples, num_samples, seed):
         "num_examples": num_examples,
         "binarization": dataset.binarization,
         "units": "nats an example, summed over the event",
+        "condition": None if model.condition is None else str(model.condition.spec),
         "measure": model.likelihood_layer.measure,
         "elbo": f"{_samples(model.objective.num_samples)} of z an example",
         "log_likelihood": f"importance-weighted bound with {num_samples} samples of z an example"
