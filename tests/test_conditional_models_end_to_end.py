@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import samples
 from serving_stand_in import StandIn
 
 from pipelines import check_serving, encode, evaluate, exports, generate, plot, runs, train
@@ -156,3 +157,41 @@ def test_a_server_is_asked_with_the_label(place, vae, capsys):
             codes = client.encode(answer["mean"], [4, 4, 8])
             expected = vae.posterior(answer["mean"], [4, 4, 8])
             np.testing.assert_allclose(codes["mean"], expected.mean(), rtol=1e-4, atol=1e-5)
+
+
+SHORT = [
+    "--network", "mlp(hidden=(8,))", "--latent-size", "2", "--batch-size", "20", "--epochs", "1",
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("old_processes")
+def test_a_run_given_numbers_reaches_its_exports(tmp_path):
+    rng = np.random.default_rng(0)
+    c = rng.normal(size=(60, 2)).astype(np.float32)
+    x = np.concatenate([c, c.sum(axis=1, keepdims=True)], axis=1) + 0.1 * rng.normal(size=(60, 3))
+    np.savez(tmp_path / "data.npz", x=x.astype(np.float32), c=c)
+    data = f"arrays(path='{tmp_path}/data.npz', key='x', condition='c')"
+    run, exported = str(tmp_path / "run"), str(tmp_path / "exported")
+    given = ["--dataset", data, "--condition", "vector", "--likelihood", "normal"]
+    train.main([*given, *SHORT, "--run", run, "--export", exported])
+    drawn = []
+    for numbers in ("0.5,-1", "2,2"):
+        output = str(tmp_path / f"{numbers}.npy")
+        generate.main([exported, "--num", "5", "--condition", numbers, "--output", output])
+        drawn.append(np.load(output))
+    assert drawn[0].shape == (5, 3)
+    assert np.all(drawn[0] != drawn[1])
+
+
+def test_a_run_on_streamed_labels_ends_with_its_evaluation(tmp_path):
+    pattern = f"{samples.folder()}/x-*.tfrecord"
+    features = "features={'x': 'uint8[6,5,1]'}"
+    data = f"tfrecord(pattern='{pattern}', {features}, label='y', stream=True, binarize='dynamic')"
+    run = tmp_path / "run"
+    train.main(
+        ["--dataset", data, "--condition", "label", *SHORT, "--run", str(run), "--no-export"]
+    )
+    (report,) = evaluate.read_reports(run / evaluate.REPORT)
+    assert report["protocol"]["condition"].startswith("label(num_classes=")
+    assert report["protocol"]["binarization"] != "none"
+    assert np.isfinite(report["elbo"])

@@ -55,18 +55,23 @@ def test_every_bound_is_the_likelihood_at_the_responsibilities(spec, points, mix
     np.testing.assert_allclose(terms.bound, mixture.log_prob(points), rtol=1e-4, atol=1e-4)
 
 
+def check_gap(model, x, exact, other, log_prob):
+    """Checks that the bound lies below log p(x) by KL(other || exact)."""
+    gap = (other * np.log(np.maximum(other, 1e-30) / np.maximum(exact, 1e-300))).sum(axis=1)
+    num = 400
+    many = np.tile(x, (num, 1)), np.tile(other, (num, 1))
+    bound = exact_models.terms_of(objective("elbo"), model, *many).bound
+    draws = np.reshape(bound, (num, -1))
+    error = draws.std(axis=0) / num**0.5
+    difference = draws.mean(axis=0) - (log_prob - gap)
+    assert np.all(np.abs(difference) < 5.5 * error + 1e-3)  # of some hundred examples
+    return gap
+
+
 def test_the_bound_is_below_it_by_the_divergence_for_any_other_encoder(points, mixture):
     exact = mixture.responsibilities(points)
     other = 0.6 * exact + 0.4 / 3
-    gap = (other * np.log(other / np.maximum(exact, 1e-300))).sum(axis=1)
-    num = 400
-    many = np.tile(points, (num, 1)), np.tile(other, (num, 1))
-    bound = exact_models.terms_of(objective("elbo"), mixture, *many).bound
-    draws = np.reshape(bound, (num, -1))
-    error = draws.std(axis=0) / num**0.5
-    difference = draws.mean(axis=0) - (mixture.log_prob(points) - gap)
-    assert np.all(np.abs(difference) < 5.5 * error + 1e-3)  # 200 examples
-    assert np.all(gap > 0)
+    assert np.all(check_gap(mixture, points, exact, other, mixture.log_prob(points)) > 0)
 
 
 def test_em_climbs_the_bound_in_both_of_its_steps(points):
@@ -179,6 +184,28 @@ def test_every_bound_is_the_likelihood_at_the_responsibilities_of_the_network(sp
     shares = np.maximum(GUESS.responsibilities(seen), 1e-30)
     terms = exact_models.terms_of(objective(spec), Whole(GUESS), seen, shares)
     np.testing.assert_allclose(terms.bound, GUESS.log_prob(seen), rtol=1e-4, atol=1e-4)  # float32
+
+
+def test_the_bound_is_below_it_for_any_other_encoder_of_the_network(seen):
+    x = seen[:100]
+    exact, possible = GUESS.responsibilities(x), GUESS.consistent(x)
+    other = 0.6 * exact + 0.4 * possible / possible.sum(axis=1, keepdims=True)
+    other = np.maximum(other, 1e-30)
+    gap = check_gap(Whole(GUESS), x, np.maximum(exact, 1e-30), other, GUESS.log_prob(x))
+    several = possible.sum(axis=1) > 1  # with nothing missing there is nothing to be unsure of
+    assert np.all(gap[several] > 0)
+    np.testing.assert_allclose(gap[~several], 0, atol=1e-9)
+
+
+def test_em_climbs_the_bound_of_the_network_in_both_of_its_steps(seen):
+    shares, before = GUESS.responsibilities(seen), GUESS.log_prob(seen).mean()
+    for _ in range(5):
+        network = GUESS.maximised(shares)
+        joint = np.log(network.joint()) - np.log(np.maximum(shares, 1e-300))
+        bound = (shares * joint).sum(axis=1).mean()
+        assert bound >= before - 1e-9  # the M-step, with the shares of the E-step before it
+        shares, before = network.responsibilities(seen), network.log_prob(seen).mean()
+        assert before >= bound - 1e-9
 
 
 def test_em_climbs_with_missing_variables_to_what_explains_the_data_best(seen):

@@ -1,5 +1,7 @@
 """`pipelines.train` runs every objective, prior and posterior by its spec, and exports them."""
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,9 +18,16 @@ from tfvae.figures import gallery
 from tfvae.training import images
 
 SMALL = [
-    "--dataset", "mnist(limit=100)", "--network", "mlp(hidden=(8,))", "--latent-size", "3",
-    "--batch-size", "50", "--epochs", "1", "--no-export",
+    "--dataset", "mnist(limit=100)", "--latent-size", "3", "--batch-size", "50", "--epochs", "1",
+    "--no-export",
 ]  # fmt: skip
+
+#: Small ones, for what is trained and what is exported.
+NETWORKS = {
+    "mlp": "mlp(hidden=(8,))",
+    "conv": "conv(channels=(2,), hidden=8)",
+    "residual": "residual(channels=(2,), blocks=1, hidden=8)",
+}
 
 #: Defaults that a run of two steps has no room for.
 SHORT = {
@@ -30,8 +39,14 @@ SHORT = {
 }
 
 
+def networks():
+    """Yields specs of all networks, and then of the quickest without end."""
+    yield from (NETWORKS.get(name, name) for name in components.members("networks"))
+    yield from itertools.repeat(NETWORKS["mlp"])
+
+
 def combinations():
-    """Yields (objective, prior, posterior) so that every member is in one of them."""
+    """Yields (objective, prior, posterior, network) so that every member is in one of them."""
     from tfvae.distribution_layers.base import DistributionLayer
 
     objectives = [SHORT.get(name, name) for name in components.members("objectives")]
@@ -43,10 +58,12 @@ def combinations():
     ]
     needs_marginals = objectives.pop(objectives.index("beta_tc"))
     has_no_density = posteriors.pop(posteriors.index("delta"))
-    yield needs_marginals, "mixture", "normal"
-    yield "elbo", "standard_normal", has_no_density
+    network = networks()
+    yield needs_marginals, "mixture", "normal", next(network)
+    yield "elbo", "standard_normal", has_no_density, next(network)
     for i in range(max(map(len, (objectives, priors, posteriors)))):
-        yield tuple(family[i % len(family)] for family in (objectives, priors, posteriors))
+        parts = (family[i % len(family)] for family in (objectives, priors, posteriors))
+        yield (*parts, next(network))
 
 
 @pytest.fixture
@@ -59,9 +76,9 @@ def eagerly():
 
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 @pytest.mark.usefixtures("eagerly")
-@pytest.mark.parametrize(("objective", "prior", "posterior"), list(combinations()))
+@pytest.mark.parametrize(("objective", "prior", "posterior", "network"), list(combinations()))
 def test_a_run_trains_saves_draws_and_offers_what_is_exported(
-    objective, prior, posterior, tmp_path, monkeypatch, capsys
+    objective, prior, posterior, network, tmp_path, monkeypatch, capsys
 ):
     # Pictures take longer than all the rest: of one prior with quantiles and one without.
     with_figures = posterior == "delta" or objective == "beta_tc"
@@ -70,6 +87,7 @@ def test_a_run_trains_saves_draws_and_offers_what_is_exported(
         monkeypatch.setattr(images.Images, "on_epoch_end", lambda *_, **__: None)
     run = tmp_path / "run"
     parts = ["--objective", objective, "--prior", prior, "--posterior", posterior]
+    parts += ["--network", network]
     train.main([*SMALL, *parts, "--run", str(run)])
     has_quantiles = prior in ("conditional_normal", "standard_normal")
     if with_figures:
@@ -111,7 +129,6 @@ def _check_endpoints(vae):
     assert set(encoded) == set(vae.posterior_layer.moments)
 
 
-TINY = "mlp(hidden=(8,))"
 NOISY = ("reparameterize", "generate")
 
 #: Options that keep the files of some members small.
@@ -144,7 +161,10 @@ def exportable():
     pairs += [(q, q) for q in posteriors if q in priors]  # made for each other
     for i in range(max(len(posteriors), len(priors))):
         pairs.append((posteriors[i % len(posteriors)], priors[i % len(priors)]))
-    return [tfvae.VAE((4, 4, 1), 3, network=TINY, posterior=q, prior=p) for q, p in pairs]
+    return [
+        tfvae.VAE((4, 4, 1), 3, network=net, posterior=q, prior=p)
+        for (q, p), net in zip(pairs, networks(), strict=False)
+    ]
 
 
 def test_litert_takes_exactly_the_noise_that_the_parts_need(
@@ -210,7 +230,7 @@ def _random(rng, spec):
 
 @pytest.mark.parametrize("prior", ["mixture(num_components=3)", "vampprior(num_components=3)"])
 def test_a_uniform_out_of_its_range_takes_the_nearest_component(prior):
-    vae = tfvae.VAE((4, 4, 1), 3, network=TINY, prior=prior)
+    vae = tfvae.VAE((4, 4, 1), 3, network=NETWORKS["mlp"], prior=prior)
     eps = np.zeros((4, 3), np.float32)
     u = np.array([-0.7, 0.0, 1.0 - 2**-24, 1.5], np.float32)
     z = vae.prior_layer.draw({"eps": eps, "u": u}, vae.posterior).numpy()

@@ -7,8 +7,6 @@ import scipy.stats
 import tensorflow as tf
 
 from tfvae import components, noise
-from tfvae.distribution_layers.base import DistributionLayer
-from tfvae.distributions import DiagonalNormal, reparameterize
 from tfvae.evaluation import ppca
 from tfvae.objectives.base import Objective
 from tfvae.vae import VAE
@@ -62,29 +60,10 @@ def test_a_number_of_latents_that_leaves_nothing_over_is_refused(x, latent_size)
         ppca.fit([x], latent_size)
 
 
-class OneVariance(DistributionLayer, name="one_variance_of_this_test"):
-    """p(x|z) = N(params, exp(2 log_scale) I), with one scale for all data."""
-
-    reparameterized = True
-
-    def __init__(self, event_shape, **kwargs):
-        super().__init__(event_shape, **kwargs)
-        self.log_scale = self.add_weight(shape=(), initializer="zeros", name="log_scale")
-
-    @property
-    def params_shape(self):
-        return self.event_shape
-
-    def _distribution(self, params):
-        return DiagonalNormal(params, tf.fill(tf.shape(params), self.log_scale.value))
-
-    def _sample(self, distribution, seed):
-        return reparameterize(distribution, seed)
-
-
 def test_a_linear_vae_reaches_the_maximum_likelihood_of_probabilistic_pca(x):
     best = ppca.fit([x], LATENTS).log_prob(x).mean()
-    vae = VAE((SIZE,), LATENTS, network="mlp(hidden=())", likelihood=OneVariance((SIZE,)))
+    one_variance = "normal(covariance='shared')"
+    vae = VAE((SIZE,), LATENTS, network="mlp(hidden=())", likelihood=one_variance)
     num_steps = 1200
     rate = keras.optimizers.schedules.CosineDecay(0.1, num_steps)
     vae.compile(keras.optimizers.Adam(rate), jit_compile=False)
@@ -100,6 +79,6 @@ def test_a_linear_vae_reaches_the_maximum_likelihood_of_probabilistic_pca(x):
     assert best - 0.01 < elbo < best + 1e-3
     # And log p(x) itself, of the learned decoder in closed form.
     weights, bias = vae.decoder.get_weights()
-    scale = float(vae.likelihood_layer.log_scale.value)
-    model = ppca.ProbabilisticPCA(bias, np.float64(weights).T, np.exp(2 * scale))
+    variance = float(vae.likelihood(tf.zeros([1, LATENTS])).variance()[0, 0])
+    model = ppca.ProbabilisticPCA(bias, np.float64(weights).T, variance)
     assert best - 0.01 < model.log_prob(x).mean() <= best + 1e-5

@@ -97,7 +97,11 @@ EXAMPLES = {
         "student_t": ["student_t(df=None)"],
     },
     "networks": {
-        "mlp": ["mlp(hidden=())", "mlp(hidden=(6, 4), activation='tanh')"],
+        "mlp": [
+            "mlp(hidden=())",
+            "mlp(hidden=(6, 4), activation='tanh')",
+            "mlp(hidden=(5,), activation='sigmoid')",
+        ],
         "conv": [
             "conv(channels=(3,), hidden=5, kernel_size=3)",
             "conv(channels=(3, 4, 5), hidden=6, kernel_size=5, activation='gelu')",

@@ -115,7 +115,12 @@ class Dataset(components.Component, abc.ABC):
         """
         self._check_split(name)
         self._check_batch_size(batch_size)
-        return self._split(name, batch_size)
+        batches = self._split(name, batch_size)
+        if batches.cardinality() >= 0:
+            return batches
+        # Keras warns of an end that it wasn't told of.
+        num = -(-self.num_examples(name) // batch_size)
+        return batches.apply(tf.data.experimental.assert_cardinality(num))
 
     @_pipeline
     def training(self, batch_size, seed=0, start_step=0):
