@@ -31,6 +31,7 @@ from tfvae.exporters import (
 from tfvae.exporters.base import FORMATS, Endpoint, Exporter, ExportError, write_saved_model
 from tfvae.exporters.fresh import Fresh
 from tfvae.exporters.materials import Materials
+from tfvae.exporters.staging import Staging
 
 PARTS = ("encoder", "decoder")
 
@@ -110,6 +111,29 @@ def exported(request, tmp_path_factory):
         request.getfixturevalue("old_processes")
     vae = build(**MODELS[request.param])
     return vae, tfvae.export(vae, tmp_path_factory.mktemp("exported") / "model")
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_what_was_trained_in_another_precision_is_exported_in_float32(
+    precision, tmp_path, monkeypatch
+):
+    """All of it, and not its outputs alone: LiteRT lacks many operations in 16 bits."""
+    taken = []
+    monkeypatch.setattr(publication, "_write_and_prove", lambda _, m, *__: taken.append(m.vae))
+    monkeypatch.setattr(Staging, "publish", lambda *_: 1)
+    vae = build(dtype=precision)
+    assert vae.encoder.layers[-2].compute_dtype != "float32"
+    tfvae.export(vae, tmp_path / "exported")
+    (exported,) = taken
+    for listed in endpoints.endpoints(exported, "seed").values():
+        for endpoint in listed:
+            graph = tf.function(endpoint.function).get_concrete_function(
+                **{spec.name: spec for spec in endpoint.inputs}
+            )
+            kinds = {t.dtype for op in graph.graph.get_operations() for t in op.outputs}
+            assert kinds.isdisjoint({tf.bfloat16, tf.float16}), endpoint.name
+    x = np.ones((2, 4, 4, 1), np.float32)
+    np.testing.assert_allclose(exported.posterior(x).mean(), vae.posterior(x).mean(), atol=0.05)
 
 
 @pytest.fixture

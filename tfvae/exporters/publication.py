@@ -79,7 +79,7 @@ def export(vae, directory, formats=FORMATS, *, provenance=None, gates=(), keep=N
     release.check()
     with Staging(directory) as staging, _Processes() as processes:
         materials = Materials(
-            vae=vae,
+            vae=_in_float32(vae),
             tensorflow=processes.tensorflow,
             name=staging.root.resolve().name,
             described=contract.describe(vae),
@@ -97,6 +97,15 @@ def export(vae, directory, formats=FORMATS, *, provenance=None, gates=(), keep=N
 
         version = staging.publish(release.write, follow_up)
         return _published(exporters, staging.root, version)
+
+
+def _in_float32(vae):
+    """Returns the model as float32 computes it: its weights are, whatever it was trained with."""
+    if vae.dtype_policy.compute_dtype == "float32":
+        return vae
+    copy = type(vae).from_config({**vae.get_config(), "dtype": "float32"})
+    copy.set_weights(vae.get_weights())
+    return copy
 
 
 @contextlib.contextmanager
