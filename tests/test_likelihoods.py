@@ -350,3 +350,12 @@ def test_columns_refuse_what_their_likelihoods_refuse():
         build("mixed(columns=('iaf', 'poisson'))", (2,))
     with pytest.raises(ValueError, match="depend on each other"):
         build("mixed(columns=('full_normal', 'full_normal'))", (2,))
+
+
+@pytest.mark.parametrize("size", [2, 20, 100])
+def test_a_full_covariance_begins_with_variances_of_one_or_two(size):
+    """Whatever the length: else the first codes are noise, and the posterior collapses."""
+    layer = build("full_normal", (size,))
+    variances = layer(params_of(layer, 20)).variance()
+    # exp(a) has the mean exp(1/2), and what stands left of the diagonal adds i / n.
+    assert 1 < np.mean(variances) < np.exp(0.5) + 1

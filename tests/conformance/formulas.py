@@ -64,7 +64,7 @@ def _loc_and_tril(layer, params):
     (n,) = layer.event_shape
     loc, log_variance, below = np.split(params.astype(np.float64), [n, 2 * n])
     tril = np.diag(np.exp(log_variance / 2))
-    tril[np.tril_indices(n, -1)] = below
+    tril[np.tril_indices(n, -1)] = below / n**0.5
     return loc, tril
 
 

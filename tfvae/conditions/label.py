@@ -63,9 +63,9 @@ class Label(Condition, name="label"):
         labels = dataset.labels(split)
         if labels is None:
             raise ValueError(
-                f"The condition `label` is the label of an example, and the data set "
-                f"`{dataset.spec}` has no labels. Name them, as in `arrays(..., labels='y')`, or "
-                f"leave out `--condition`."
+                f"The condition `label` is the label of an example. The data set `{dataset.spec}` "
+                f"has no labels. Name them, as in `arrays(..., labels='y')`, or leave out "
+                f"`--condition`."
             )
         return labels
 

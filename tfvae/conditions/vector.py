@@ -63,9 +63,9 @@ class Vector(Condition, name="vector"):
         values = dataset.conditions(split)
         if values is None:
             raise ValueError(
-                f"The condition `vector` is made of numbers that belong to an example, and the "
-                f"data set `{dataset.spec}` names none. Name them, as in `arrays(..., "
-                f"condition='c')` or `table(..., condition=('age',))`, or leave out `--condition`."
+                f"The condition `vector` is made of numbers that belong to an example. The data "
+                f"set `{dataset.spec}` names none. Name them, as in `arrays(..., condition='c')` "
+                f"or `table(..., condition=('age',))`, or leave out `--condition`."
             )
         return values
 

@@ -41,8 +41,8 @@ class BernoulliLayer(DistributionLayer, name="bernoulli"):
 
     References:
         [1] Kingma and Welling, appendix C.1. https://arxiv.org/abs/1312.6114
-        [2] Burda et al., the code of https://arxiv.org/abs/1509.00519: the last bias is the logit
-            of the mean of the training data.
+        [2] Burda et al., in their code: the last bias is the logit of the mean of the training
+            data. https://arxiv.org/abs/1509.00519
     """
 
     support = "{0, 1}"

@@ -15,16 +15,19 @@ class FullNormalLayer(DistributionLayer, name="full_normal"):
     """Reads a tensor of parameters as a Gaussian with a full covariance, by its Cholesky factor.
 
         N(x | loc, L L^T),  x = loc + L eps,  L lower triangular with the diagonal exp(a / 2)
+        and b / sqrt(n) left of it
 
     Use it as q(z|x) where the latents depend on each other given x, or as p(x|z) for short vectors:
-    the network gives n (n + 3) / 2 numbers for n elements.
+    the network gives n (n + 3) / 2 numbers for n elements. A row of n numbers of the size of one
+    would begin with a variance of n / 2, in which a decoder hears nothing of loc, and a posterior
+    that collapses at once doesn't come back: so they are divided by sqrt(n).
 
     Args:
         event_shape: Length of one code or example.
 
     Call arguments:
         params: Float tensor `[batch, n (n + 3) / 2]`: the loc, the `a` of the diagonal, and the
-            rows of L left of it.
+            `b` of the rows left of it.
 
     Returns:
         distribution: Batch shape `[batch]`, event shape `event_shape`. Its standard deviation is
@@ -35,9 +38,10 @@ class FullNormalLayer(DistributionLayer, name="full_normal"):
 
     Examples:
         >>> import tensorflow as tf
-        >>> layer = FullNormalLayer(2)
-        >>> layer(tf.constant([[0.0, 0.0, 0.0, 0.0, 1.0]])).covariance().numpy().tolist()
-        [[[1.0, 1.0], [1.0, 2.0]]]
+        >>> layer = FullNormalLayer(4)
+        >>> params = tf.constant([[0.0] * 8 + [2.0] + [0.0] * 5])
+        >>> layer(params).covariance().numpy()[0, :2, :2].tolist()
+        [[1.0, 1.0], [1.0, 2.0]]
 
     References:
         [1] Kingma and Welling. An introduction to variational autoencoders.
@@ -69,7 +73,7 @@ class FullNormalLayer(DistributionLayer, name="full_normal"):
         n = self.event_shape[0]
         loc, log_variance, below = tf.split(params, [n, n, n * (n - 1) // 2], axis=-1)
         log_diagonal = 0.5 * log_variance
-        entries = [tf.zeros_like(loc[..., :1]), tf.exp(log_diagonal), below]
+        entries = [tf.zeros_like(loc[..., :1]), tf.exp(log_diagonal), below / n**0.5]
         tril = tf.gather(tf.concat(entries, axis=-1), self._places, axis=-1)  # [..., n, n]
         return FullNormal(loc, tril, log_diagonal)
 
