@@ -237,7 +237,7 @@ def test_the_alarm_sounds_where_more_than_half_of_the_latents_are_idle():
     assert collapse.alarm([0.5, 0.0], kl=[1.0, 0.0]) == ""
     text = collapse.alarm([0.5, 0.0, 0.0], kl=[1.0, 0.0, 0.0])
     assert "2 of 3 don't depend on the example, each costs less than 0.01 nats" in text
-    assert "a code of 1 latents does as well" in text
+    assert "a code of length 1 does as well" in text
     assert "warmup_steps" in text
     assert "free_bits" in text
     # One that costs something isn't idle, whatever its mean does.

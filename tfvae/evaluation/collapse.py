@@ -73,6 +73,6 @@ def alarm(activity, kl=None, independent=True):
         )
     return (
         f"Most latents carry nothing: {num} of {size} don't depend on the example{costs}. If the "
-        f"bound is as good as it should be, a code of {size - num} latents does as well. If not, "
+        f"bound is as good as it should be, a code of length {size - num} does as well. If not, "
         f"the posterior has collapsed. {remedies}"
     )

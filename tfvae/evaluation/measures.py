@@ -11,7 +11,7 @@ from tfvae.evaluation import importance, latents
 from tfvae.evaluation.moments import Moments
 from tfvae.noise import Stream
 
-_CODES = 500  # that a decoder sees at once: with convolutions each takes a megabyte
+_CODES = 500  # that a decoder sees at once: convolutions hold feature maps of each
 _TERMS = ("elbo", "reconstruction", "kl")
 
 
