@@ -12,7 +12,6 @@ from pipelines.benchmarks import (
     contestants,
     data,
     machine,
-    processes,
     serving,
     startup,
     tables,
@@ -20,6 +19,7 @@ from pipelines.benchmarks import (
     works,
 )
 from pipelines.cli import Failure
+from tfvae.cores import num_cores
 
 _DESCRIPTION = """\
 Time this project and its peers on the same work, on the CPU, and write the results as JSON.
@@ -157,8 +157,7 @@ def _write(report, path):
 
 def _headline(found):
     return (
-        f"{found['processor']}, {processes.num_cores()} cores; load {found['load_average']} at the "
-        f"beginning"
+        f"{found['processor']}, {num_cores()} cores; load {found['load_average']} at the beginning"
     )
 
 

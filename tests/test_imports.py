@@ -19,6 +19,8 @@ LEAVES = (
     "tfvae.lazy",
     "tfvae.options",
     "tfvae.noise",
+    "tfvae.cores",
+    "tfvae.side_by_side",
     "tfvae.xla",
     "tfvae.files",
     "tfvae.locks",

@@ -6,7 +6,7 @@ import os
 import pathlib
 import platform
 
-from pipelines.benchmarks.processes import num_cores
+from tfvae.cores import num_cores
 
 _PACKAGES = (
     "ai-edge-litert", "jax", "jaxlib", "keras", "numpy", "onnx", "onnxruntime", "tensorflow",

@@ -9,6 +9,8 @@ import sys
 import tempfile
 import typing
 
+from tfvae.cores import num_cores
+
 _THREADS = (
     "MKL_NUM_THREADS",
     "OMP_NUM_THREADS",
@@ -39,13 +41,6 @@ class Answer:
 
     result: typing.Any
     seconds: float
-
-
-def num_cores():
-    """Returns how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def environment():

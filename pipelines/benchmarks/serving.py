@@ -5,8 +5,9 @@ import itertools
 import tempfile
 
 from pipelines.benchmarks import agreement, export_vae, rounds, works
-from pipelines.benchmarks.processes import ContestantError, Process, num_cores
+from pipelines.benchmarks.processes import ContestantError, Process
 from pipelines.benchmarks.runtimes.base import OUTPUTS
+from tfvae.cores import num_cores
 
 BATCH_SIZES = (1, 64, 1024)
 _CASES = tuple(itertools.product(OUTPUTS, BATCH_SIZES))

@@ -2,10 +2,10 @@
 
 import collections
 import concurrent.futures
-import os
 
 import numpy as np
 
+from tfvae.cores import num_cores
 from tfvae.datasets import files, picture_folders, pictures, values
 from tfvae.datasets.gathering import gather, stamp
 from tfvae.datasets.parts import Part
@@ -87,7 +87,7 @@ def _read(paths, size, channels, max_bad, folder, facts):
         except pictures.UnreadableError as error:
             return None, str(error)
 
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(num_cores()) as pool:
         step = max(1, min(_BLOCK, _BLOCK_BYTES // (size[0] * size[1] * channels)))
         for start in range(0, len(paths), step):
             block, tags = [], []

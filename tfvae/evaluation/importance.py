@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfvae import noise, xla
+from tfvae import noise, side_by_side, xla
 from tfvae.options import check_count
 
 # Rows that the decoder sees at once: enough to fill the matrix units, small enough for caches.
@@ -54,13 +54,18 @@ def log_likelihood(model, x, seeds, num_samples, on_rows=None):
     check_count("num_samples", num_samples)
     batch = max(1, int(x.shape[0]))
     chunk = max(1, min(num_samples, _ROWS // batch))
-    largest, total = tf.fill([tf.shape(x)[0]], float("-inf")), tf.zeros([tf.shape(x)[0]])
-    for start, num, size in _calls(num_samples, chunk, max(1, _CALL_ROWS // (chunk * batch))):
-        place = (tf.constant(start), tf.constant(num), size)
-        largest, total = _add_weights(model, x, seeds, largest, total, *place)
+    calls = list(_calls(num_samples, chunk, max(1, _CALL_ROWS // (chunk * batch))))
+
+    def add(call):
+        start, num, size = call
+        return _add_weights(model, x, seeds, tf.constant(start), tf.constant(num), size)
+
+    sums = []
+    for (_, num, size), part in zip(calls, side_by_side.run(add, calls), strict=True):
+        sums.append(part)
         if on_rows is not None:
             on_rows(num * size * batch)
-    return largest + tf.math.log(total) - tf.math.log(tf.cast(num_samples, tf.float32))
+    return tf.reduce_logsumexp(sums, axis=0) - tf.math.log(tf.cast(num_samples, tf.float32))
 
 
 def _calls(num_samples, chunk, most):
@@ -78,14 +83,13 @@ def _calls(num_samples, chunk, most):
 
 
 @xla.function
-def _add_weights(model, x, seeds, largest, total, start, num_chunks, chunk):
+def _add_weights(model, x, seeds, start, num_chunks, chunk):
     """Adds the weights of `num_chunks` chunks of samples from `start` on.
 
     A sum of weights is exp(largest) * total: what exp can't hold is never asked of it.
 
     Returns:
-        largest: Logarithm of the largest weight so far, `[batch]`.
-        total: Sum of all weights so far as shares of it, `[batch]`.
+        log_sum: Logarithm of the sum, `[batch]`.
     """
     # Here and not for each chunk: they are the same for all, and an encoder may be dear.
     posterior, prior = model.posterior(x), model.prior()
@@ -100,8 +104,10 @@ def _add_weights(model, x, seeds, largest, total, start, num_chunks, chunk):
         total = total * tf.exp(largest - shift) + tf.reduce_sum(tf.exp(weights - shift), axis=0)
         return index + 1, new, total
 
-    state = (tf.constant(0), largest, total)
-    return tf.while_loop(lambda index, *_: index < num_chunks, add, state)[1:]
+    nothing = tf.fill([tf.shape(x)[0]], float("-inf")), tf.zeros([tf.shape(x)[0]])
+    state = (tf.constant(0), *nothing)
+    _, largest, total = tf.while_loop(lambda index, *_: index < num_chunks, add, state)
+    return largest + tf.math.log(total)
 
 
 def _weigh(model, x, posterior, prior, seeds):
