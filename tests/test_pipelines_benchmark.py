@@ -138,7 +138,7 @@ def test_the_price_of_binarization_is_a_ratio_of_medians():
 
 def test_every_feed_has_each_image_and_a_mapped_file_gives_the_blocks_of_memory(tmp_path):
     feeding = feeds.Contestant(works.to_json(TINY), tmp_path)
-    found = {name: data for name, (_, data, _) in feeding._runs.items()}
+    found = {name: data for name, (_, _, data, _) in feeding._runs.items()}
     assert {data.num_examples("train") for data in found.values()} == {TINY.num_images}
     rows = [
         sorted(x.numpy().tobytes() for batch in data.split("train", 9) for x in batch)

@@ -40,13 +40,13 @@ class Contestant:
         self._runs = {}
         for name, spec in FEEDS.items():
             data = components.build(Dataset, spec.replace("HERE", str(directory)))
-            self._runs[name] = [tfvae_fit.model(data, self._work), data, 0]
+            self._runs[name] = [*tfvae_fit.model(data, self._work), data, 0]
 
     def train(self, feed, epochs):
         """Trains so many epochs more; returns how many examples an epoch has."""
-        vae, data, done = self._runs[feed]
-        tfvae_fit.fit(vae, data, self._work, done, epochs)
-        self._runs[feed][2] += epochs
+        vae, fed, data, done = self._runs[feed]
+        tfvae_fit.fit(vae, fed, done, epochs)
+        self._runs[feed][3] += epochs
         return data.num_examples("train")
 
 

@@ -5,14 +5,18 @@ import tensorflow as tf
 from tfvae import batches
 
 _EVALUATION_BATCH_SIZE = 500
-# Steps of a block: enough to make the way from Python to XLA cheap, few enough for caches.
-_BLOCK_STEPS = range(10, 31)
+# Steps of a block: enough to make the way from Python to XLA cheap, few enough to look at the
+# signals in time. Blocks of examples pass through the caches, those of row numbers don't.
 _BEST_BLOCK_STEPS = 20
-_RESIDENT_BYTES = 2**30  # training examples that a GPU holds: a small part of its memory
+_BEST_RESIDENT_STEPS = 50
+_RESIDENT_BYTES = 2**30  # training examples that a device holds: a small part of its memory
 
 
 def make(dataset, batch_size, seed, strategy=None):
-    """Returns the feed of a data set for a strategy.
+    """Returns the feed of a data set for a strategy: the fastest way to train on it.
+
+    One device holds the training examples itself where they are in memory and take no more than
+    1 GiB; what is larger, streamed or shared by several devices comes in blocks of examples.
 
     Args:
         dataset: A `Dataset`.
@@ -33,9 +37,8 @@ def make(dataset, batch_size, seed, strategy=None):
     if strategy is not None:
         return _Shares(dataset, batch_size, seed, strategy)
     examples = dataset.examples_in_memory()
-    gpus = tf.config.list_logical_devices("GPU")
-    if gpus and examples is not None and examples.nbytes <= _RESIDENT_BYTES:
-        return _Resident(dataset, batch_size, seed, gpus[0].name)
+    if examples is not None and examples.nbytes <= _RESIDENT_BYTES:
+        return _Resident(dataset, batch_size, seed)
     return _Blocks(dataset, batch_size, seed)
 
 
@@ -44,11 +47,12 @@ class _Blocks:
 
     calls_a_look = 1
     validation_steps = None  # a data set of its own says when it ends
+    best_steps = _BEST_BLOCK_STEPS
 
     def __init__(self, dataset, batch_size, seed):
         self._dataset, self.batch_size, self._seed = dataset, batch_size, seed
         self.steps = dataset.steps_per_epoch(batch_size)
-        self._num_steps = block_steps(self.steps)
+        self._num_steps = block_steps(self.steps, self.best_steps)
 
     def calls(self, start):
         return self._dataset.block_steps(self.batch_size, self._num_steps, start)
@@ -65,21 +69,19 @@ class _Blocks:
 
 
 class _Resident(_Blocks):
-    """One GPU that holds the training examples: blocks of their row numbers, in the same order.
+    """One device that holds the training examples: blocks of their row numbers, in the same order.
 
     Each step gathers its examples on the device, so that next to nothing is sent there.
     """
 
-    def __init__(self, dataset, batch_size, seed, device):
-        super().__init__(dataset, batch_size, seed)
-        self._device = device
+    best_steps = _BEST_RESIDENT_STEPS
 
     def training(self, epoch, start):
         first = epoch * self.steps + start
         return self._dataset.row_blocks(self.batch_size, self._num_steps, self._seed, first)
 
     def prepare(self):
-        return _Gather(self._dataset, self._device)
+        return _Gather(self._dataset)
 
 
 class _Gather:
@@ -87,16 +89,15 @@ class _Gather:
 
     Args:
         dataset: A `Dataset` with examples in memory.
-        device: Name of the device that holds them from now on.
     """
 
     stored_shape = ()
 
-    def __init__(self, dataset, device):
+    def __init__(self, dataset):
         self._dataset = dataset
-        with tf.device(device):
-            # A tensor, and no constant of the program: what a function captures is its argument.
-            self._examples = tf.identity(dataset.examples_in_memory())
+        # A tensor, on the first GPU if there is one, and no constant of the program: what a
+        # function captures is its argument.
+        self._examples = tf.identity(dataset.examples_in_memory())
 
     def __call__(self, rows, seed):
         return self._dataset.prepare(tf.gather(self._examples, rows), seed)
@@ -171,14 +172,16 @@ class _Shares:
         return self._strategy.distribute_datasets_from_function(of_worker)
 
 
-def block_steps(steps):
-    """Returns the steps of a block: a divisor of the steps of an epoch where one is near.
+def block_steps(steps, best=_BEST_BLOCK_STEPS):
+    """Returns the steps of a block: a divisor of the steps of an epoch where one is near `best`.
 
     Blocks of one size need one compilation.
 
     Examples:
         >>> block_steps(550)
         22
+        >>> block_steps(550, best=50)
+        50
     """
-    divisors = [n for n in _BLOCK_STEPS if steps % n == 0]
-    return min(divisors, key=lambda n: abs(n - _BEST_BLOCK_STEPS), default=_BEST_BLOCK_STEPS)
+    divisors = [n for n in range(best // 2, best + best // 2 + 1) if steps % n == 0]
+    return min(divisors, key=lambda n: abs(n - best), default=best)

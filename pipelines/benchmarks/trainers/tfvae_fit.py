@@ -7,40 +7,38 @@ REQUIRES = ("tensorflow",)
 
 
 def build(work):
-    """Returns the model and the data, as a user of the library writes it."""
+    """Returns the model and its feed, as a user of the library writes it."""
     from tfvae import components
     from tfvae.datasets.base import Dataset
 
     mode = "dynamic" if work.binarized else "none"
     data = components.build(Dataset, f"mnist(binarize={mode!r}, limit={work.num_images})")
-    return model(data, work), data
+    return model(data, work)
 
 
 def model(data, work):
-    """Returns the model for a data set, ready to train."""
+    """Returns the model for a data set, ready to train, and what feeds it."""
     import keras
 
     import tfvae
+    from tfvae.training import feeding
 
+    feed = feeding.make(data, work.batch_size, work.seed)
     vae = tfvae.VAE(data.event_shape, work.latent_size, network=work.network, seed=work.seed)
-    vae.compile(keras.optimizers.Adam(work.learning_rate), prepare=data.prepare)
-    return vae
+    vae.compile(keras.optimizers.Adam(work.learning_rate), prepare=feed.prepare())
+    return vae, feed
 
 
-def fit(vae, data, work, first_epoch, epochs):
+def fit(vae, feed, first_epoch, epochs):
     """Trains: the one place that knows how this project wants to be called."""
     vae.fit(
-        data.blocks(work.batch_size, _block(work.steps), work.seed, first_epoch * work.steps),
-        steps_per_epoch=work.steps // _block(work.steps),
+        feed.training(first_epoch, 0),
+        steps_per_epoch=len(feed.calls(0)),
         initial_epoch=first_epoch,
         epochs=first_epoch + epochs,
         shuffle=False,
         verbose=0,
     )
-
-
-def _block(steps, most=25):
-    return next(size for size in range(min(steps, most), 0, -1) if steps % size == 0)
 
 
 class Contestant(Trainer):
@@ -49,11 +47,11 @@ class Contestant(Trainer):
     def build(self, work):
         """Builds the model as a user does."""
         cli.load_tensorflow()
-        self._vae, self._data = build(work)
+        self._vae, self._feed = build(work)
 
     def fit(self, first_epoch, epochs):
         """Trains by `VAE.fit`."""
-        fit(self._vae, self._data, self.work, first_epoch, epochs)
+        fit(self._vae, self._feed, first_epoch, epochs)
 
     def num_steps(self):
         """Returns the optimizer's iterations."""
