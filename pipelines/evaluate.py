@@ -155,8 +155,7 @@ def carry_out(vae, dataset, directory, wish, additions=()):
         dataset: A `Dataset`.
         directory: `pathlib.Path` of the run.
         wish: A `Wish`.
-        additions: Functions that each return what is added to the report, a dict, and a table of
-            it for the terminal, or None.
+        additions: Functions that each return what is added to the report, a dict.
     """
     from rich.console import Console
 
@@ -174,11 +173,11 @@ def carry_out(vae, dataset, directory, wish, additions=()):
         console.print(tables.show(table))
     try:
         for measure in additions:
-            more, table = measure()
+            more = measure()
             report.update(more)
             _add(report, path)
-            if table is not None:
-                console.print(table)
+            for table in tables.parts_of(more):
+                console.print(tables.show(table))
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(
             f"Interrupted. What is shown above is in {path}. {error}".strip()

@@ -46,7 +46,7 @@ def asked(given):
 
 
 def evaluate(given, vae, dataset, split):
-    """Measures disentanglement, and returns what is added to the report, with a table.
+    """Measures disentanglement, and returns what is added to the report.
 
     Args:
         given: The parsed arguments.
@@ -55,26 +55,10 @@ def evaluate(given, vae, dataset, split):
         split: Name of a split.
 
     Returns:
-        Dict that holds `disentanglement`, and a table.
+        Dict that holds `disentanglement`.
     """
     from tfvae.evaluation import factors
 
     with usage():
         found = factors.evaluate(vae, dataset, split, metrics=given.measure, seed=given.seed)
-    return {"disentanglement": found}, _table(found)
-
-
-def _table(found):
-    from rich.table import Table
-
-    title = f"disentanglement, {found['num_examples']:,} examples, seed {found['seed']}"
-    table = Table(title=title, title_justify="left")
-    table.add_column("1 is best", no_wrap=True)
-    table.add_column("all", justify="right")
-    for name, num in found["factors"].items():
-        table.add_column(f"{name}\n({num})", justify="right")
-    for name, score in found["scores"].items():
-        each = score.get("by_factor", dict.fromkeys(found["factors"]))
-        parts = ["" if value is None else f"{value:.3f}" for value in each.values()]
-        table.add_row(name, f"{score['value']:.3f}", *parts)
-    return table
+    return {"disentanglement": found}

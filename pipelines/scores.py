@@ -72,7 +72,7 @@ def check(given):
 
 
 def evaluate(request, examples, vae, *, num_samples, seed):
-    """Scores examples, writes the file, and returns what is added to the report, with a table.
+    """Scores examples, writes the file, and returns what is added to the report.
 
     The same command goes on where an interrupted one was.
 
@@ -84,7 +84,7 @@ def evaluate(request, examples, vae, *, num_samples, seed):
         seed: Int.
 
     Returns:
-        Dict that holds `scores`, and a table of the AUROC, or None.
+        Dict that holds `scores`.
     """
     from tfvae.evaluation import scores
 
@@ -112,12 +112,12 @@ def evaluate(request, examples, vae, *, num_samples, seed):
         "typicality": {"mean": mean, "of": scores.bound_of(kept), "over": reference},
     }
     if own.anomalous is None:
-        return {"scores": found}, None
+        return {"scores": found}
     columns = {name: np.concatenate(parts) for name, parts in kept.items()}
     areas = scores.areas(columns, columns["anomalous"] == 1)
     found["anomalies"] = _anomalies(request, examples)
     found["auroc"] = {name: dataclasses.asdict(area) for name, area in areas.items()}
-    return {"scores": found}, _table(found)
+    return {"scores": found}
 
 
 def _rows(examples, vae, mean, options, at):
@@ -156,24 +156,6 @@ def _anomalies(request, examples):
         return {"labels": list(request.labels), **counts}
     other = examples[-1].dataset
     return {"dataset": str(other.spec), "fingerprint": other.fingerprint(), **counts}
-
-
-def _table(found):
-    from rich.table import Table
-
-    from tfvae.evaluation import scores
-
-    about = found["anomalies"]
-    title = f"{about['num_anomalies']:,} anomalies among {found['num_examples']:,} examples"
-    table = Table(title=title, title_justify="left")
-    table.add_column("score, more is stranger")
-    table.add_column("AUROC", justify="right")
-    table.add_column("standard error", justify="right")
-    for name, area in found["auroc"].items():
-        error = "" if area["standard_error"] is None else f"{area['standard_error']:.3f}"
-        label = f"minus {name}" if scores.TERMS.get(name) else name
-        table.add_row(label, f"{area['value']:.3f}", error)
-    return table
 
 
 def _labels(text):

@@ -73,7 +73,8 @@ def test_the_batch_size_changes_nothing_and_the_last_short_batch_counts(
         np.testing.assert_allclose(again.terms[name], term, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(again.latent_kl, found.latent_kl, rtol=1e-5)
     np.testing.assert_allclose(again.activity, found.activity, rtol=1e-4)
-    assert again.errors == pytest.approx(found.errors, rel=1e-5)
+    for name, error in found.errors.items():
+        assert again.errors[name] == pytest.approx(error, rel=1e-5)
 
 
 def test_measures_are_what_numpy_finds(vae, shapes, found):
@@ -85,8 +86,11 @@ def test_measures_are_what_numpy_finds(vae, shapes, found):
     # Independent latents: the divergences of all add up.
     assert found.latent_kl.sum() == pytest.approx(found.terms["kl"].mean(), rel=1e-5)
     expected = vae.likelihood(posterior.mean()).mean().numpy()
-    assert found.errors["squared_error"] == pytest.approx(((x - expected) ** 2).mean(), rel=1e-5)
-    assert found.errors["misclassified"] == pytest.approx(((expected > 0.5) != x).mean(), rel=1e-5)
+    errors = {"squared_error": (x - expected) ** 2, "misclassified": (expected > 0.5) != x}
+    for name, each in errors.items():
+        of_examples = each.reshape(len(x), -1).mean(axis=1)
+        error = of_examples.std(ddof=1) / len(x) ** 0.5
+        assert found.errors[name] == pytest.approx((each.mean(), error), rel=1e-4)
 
 
 def test_errors_leave_out_what_is_missing():
@@ -95,7 +99,26 @@ def test_errors_leave_out_what_is_missing():
     model = tfvae.VAE((4,), 2, network=NETWORK, likelihood="normal(stddev=1.0)", mask_missing=True)
     errors = measures._errors(model, tf.constant(x), tf.zeros([6, 2]))["squared_error"]
     mean = model.likelihood(tf.zeros([1, 2])).mean().numpy()[0, 1]
-    np.testing.assert_allclose(errors, [6 * (2.0 - mean) ** 2, 6], rtol=1e-6)
+    np.testing.assert_allclose(errors, [[(2.0 - mean) ** 2, 1]] * 6, rtol=1e-6)
+
+
+def test_an_error_is_one_of_all_elements_whichever_examples_lack_some():
+    """A mean of r with weights m_n has the variance of (e_n - r m_n) / mean(m), by the delta
+    method; resampling the examples finds the same."""
+    rng = np.random.default_rng(0)
+    counts = rng.integers(1, 5, 400).astype(float)
+    sums = counts * rng.gamma(2.0, size=400)
+    mean, error = measures._ratios({"e": [np.stack([sums, counts], axis=1)]})["e"]
+    assert mean == pytest.approx(sums.sum() / counts.sum())
+    draws = rng.integers(0, 400, (4000, 400))
+    again = sums[draws].sum(axis=1) / counts[draws].sum(axis=1)
+    assert error == pytest.approx(again.std(), rel=0.06)  # of 4,000 draws, 5 standard errors
+
+
+@pytest.mark.parametrize("rows", [[[1.0, 0.0]], [[np.nan, 1.0]], [[np.inf, 1.0], [1.0, 1.0]]])
+def test_an_error_that_is_no_number_is_left_out(rows):
+    assert measures._ratios({"e": [np.array(rows)]}) == {}
+    assert measures._ratios({"e": [np.array([[3.0, 2.0]])]}) == {"e": (1.5, None)}
 
 
 def test_a_category_is_misclassified_where_another_level_is_likelier():
@@ -168,9 +191,10 @@ def test_latents_without_marginals_are_left_out_and_said_so():
 
 @pytest.mark.xla
 def test_mutual_information_is_the_mean_ratio_to_the_aggregate(vae, shapes):
-    information = mutual_information(vae, shapes, "train", seed=3)
     x = everything(shapes, "train")
     num = len(x)
+    kl = np.linspace(2.0, 4.0, num)
+    information = mutual_information(vae, shapes, "train", kl, seed=3)
     posterior = vae.posterior(x)
     seeds = noise.row_seeds(noise.seed_of(noise.Stream.AGGREGATE, 3), num)
     z = np.float64(posterior.bijector.forward(noise.normal(seeds, (3,))))
@@ -181,6 +205,11 @@ def test_mutual_information_is_the_mean_ratio_to_the_aggregate(vae, shapes):
     assert information["mutual_information_standard_error"] == pytest.approx(
         ratios.std(ddof=1) / num**0.5, rel=1e-3
     )
+    rest = kl - ratios
+    assert information["marginal_kl"] == pytest.approx(rest.mean(), abs=1e-4)
+    assert information["marginal_kl_standard_error"] == pytest.approx(
+        rest.std(ddof=1) / num**0.5, rel=1e-3
+    )
     assert information["num_examples"] == num
     assert information["mutual_information"] <= information["bound"] == np.log(num)
 
@@ -190,10 +219,11 @@ def test_mutual_information_is_the_mean_ratio_to_the_aggregate(vae, shapes):
 def test_mutual_information_is_the_same_from_blocks_of_any_size(shapes, posterior, monkeypatch):
     """Of a full covariance, 500 codes under 500 posteriors would take gigabytes."""
     model = tfvae.VAE(shapes.event_shape, 3, posterior=posterior, network=NETWORK)
-    whole = mutual_information(model, shapes, "validation")
+    kl = np.zeros(shapes.num_examples("validation"))
+    whole = mutual_information(model, shapes, "validation", kl)
     size = np.prod(model.posterior_layer.params_shape)
     monkeypatch.setattr(information, "_PAIRED_NUMBERS", 16 * size)  # four codes at once
-    parts = mutual_information(model, shapes, "validation")
+    parts = mutual_information(model, shapes, "validation", kl)
     assert parts["num_examples"] == whole["num_examples"]
     assert parts["mutual_information"] == pytest.approx(whole["mutual_information"], abs=1e-4)
     assert whole["mutual_information"] <= whole["bound"]
@@ -207,7 +237,8 @@ def test_codes_tell_nothing_or_all_of_their_example(shapes, apart):
     if apart:  # a place of its own for every picture, as far as there are two different ones
         kernel[:, 0] = 1e3 * 2.0 ** np.arange(16)
     model.encoder.set_weights([kernel, np.zeros(2, np.float32)])
-    information = mutual_information(model, shapes, "train")
+    kl = np.zeros(shapes.num_examples("train"))
+    information = mutual_information(model, shapes, "train", kl)
     x = everything(shapes, "train").reshape(-1, 16)
     _, counts = np.unique(x, axis=0, return_counts=True)
     shares = counts / len(x)
@@ -227,7 +258,7 @@ def test_the_rate_is_information_and_distance_of_the_aggregate_from_the_prior(va
 
 def test_a_posterior_whose_densities_are_dear_has_no_such_estimate(shapes):
     model = tfvae.VAE(shapes.event_shape, 2, posterior="iaf", network=NETWORK)
-    assert mutual_information(model, shapes, "train") is None
+    assert mutual_information(model, shapes, "train", np.zeros(1)) is None
 
 
 # The alarm.

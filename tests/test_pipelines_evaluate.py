@@ -2,9 +2,11 @@
 
 import html
 import html.parser
+import io
 import json
 import re
 import shutil
+import types
 
 import numpy as np
 import pytest
@@ -111,6 +113,7 @@ def test_tensorboard_holds_the_numbers_and_the_latents(evaluated):
     events = EventAccumulator(str(run / "evaluation"), size_guidance={"tensors": 0}).Reload()
     tags = set(events.Tags()["tensors"])
     names = ("elbo", "log_likelihood", "mutual_information", "active_latents", "squared_error")
+    names = (*names, "marginal_kl_standard_error", "tightness/gap")
     assert {f"test/{name}" for name in (*names, "latent_kl", "latents", "decomposition")} <= tags
     (event,) = events.Tensors("test/elbo")
     assert tf.make_ndarray(event.tensor_proto) == pytest.approx(report["elbo"])
@@ -206,6 +209,20 @@ def test_an_interruption_leaves_the_evaluations_as_they_were(evaluated, monkeypa
         evaluate.main([str(run), "--num-samples", "5"])
     assert (run / evaluate.REPORT).read_bytes() == before
     assert not list(run.glob(".*"))
+
+
+def test_a_log_gets_a_line_a_minute(monkeypatch):
+    now = iter([0.0, 30.0, 60.0, 90.0, 150.0])
+    clock = types.SimpleNamespace(monotonic=lambda: next(now))
+    monkeypatch.setattr(work, "time", clock)
+    console = Console(file=io.StringIO(), width=200)
+    with work.counted(console, "evaluating on [test]", 1000) as on_rows:
+        for _ in range(4):
+            on_rows(100)
+    assert console.file.getvalue().splitlines() == [
+        "evaluating on [test]: 20%, 4 min left",
+        "evaluating on [test]: 40%, 4 min left",
+    ]
 
 
 def test_what_was_evaluated_stays_when_what_is_added_fails(place, capsys):

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 import samples
 import scipy.stats
+import tensorflow as tf
 from sources import build
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from test_pipelines_encode import read as read_table
 
 import tfvae
 from pipelines import anomalies, cli, evaluate, runs, scores
+from pipelines.evaluations import page, tables
 from tfvae import components
 from tfvae.datasets.base import Dataset
 from tfvae.disentanglement.base import Metric
@@ -127,11 +130,10 @@ def scored(vae, moons):
 
 
 def write(path, vae, dataset, labels=(), spec=None):
-    """Scores a split with 4 samples and returns what is added to the report, with the table."""
+    """Scores a split with 4 samples and returns what is added to the report."""
     request = scores.Request(path, labels, spec)
     examples = anomalies.groups(vae, dataset, "test", labels, spec)
-    added, table = scores.evaluate(request, examples, vae, num_samples=4, seed=5)
-    return added["scores"], table
+    return scores.evaluate(request, examples, vae, num_samples=4, seed=5)["scores"]
 
 
 def test_anomalies_of_another_table_are_seen_as_the_model_sees_its_own(tmp_path):
@@ -202,7 +204,7 @@ def test_each_kind_of_file_holds_every_example(vae, moons, scored, tmp_path, suf
 
 
 def test_what_is_added_says_how_well_the_scores_tell_anomalies(vae, moons, scored, tmp_path):
-    found, table = write(tmp_path / "scores.npz", vae, moons, (0,))
+    found = write(tmp_path / "scores.npz", vae, moons, (0,))
     columns = np.load(tmp_path / "scores.npz")
     assert found["num_examples"] == 150
     mean = pytest.approx(scored[1], abs=1e-6)
@@ -214,7 +216,9 @@ def test_what_is_added_says_how_well_the_scores_tell_anomalies(vae, moons, score
     for name, area in found["auroc"].items():
         sign = 1 if name in ("kl", "typicality") else -1
         assert area["value"] == pytest.approx(by_pairs(sign * columns[name], anomalous))
-    assert table.row_count == 5
+    (table,) = tables.parts_of({"scores": found})
+    assert [row[0] for row in table.rows][2:4] == ["minus reconstruction", "kl"]
+    assert len(table.rows) == 5
 
 
 def interrupted(chunks, num):
@@ -228,7 +232,7 @@ def test_scoring_goes_on_where_it_was_interrupted(vae, moons, tmp_path, monkeypa
     monkeypatch.setattr(library, "CHUNK", 60)  # 60, 60 and 30 of the examples, and of the others
     path, far = tmp_path / "scores.csv", "synthetic(kind='moons', num=1500, noise=3.0)"
     rows = scores._rows
-    whole, _ = write(tmp_path / "whole.csv", vae, moons, spec=far)
+    whole = write(tmp_path / "whole.csv", vae, moons, spec=far)
     with monkeypatch.context() as patch:
         patch.setattr(scores, "_rows", lambda *a: interrupted(rows(*a), num_chunks))
         done = {1: 60, 4: 210}[num_chunks]
@@ -238,7 +242,7 @@ def test_scoring_goes_on_where_it_was_interrupted(vae, moons, tmp_path, monkeypa
     anew = []
     monkeypatch.setattr(library, "mean_bound", lambda *_, **__: pytest.fail("it is there"))
     monkeypatch.setattr(scores, "_rows", lambda *a: anew.extend(rows(*a)) or iter(anew))
-    found, _ = write(path, vae, moons, spec=far)
+    found = write(path, vae, moons, spec=far)
     assert sum(len(chunk["elbo"]) for chunk in anew) == 300 - done
     assert path.read_bytes() == (tmp_path / "whole.csv").read_bytes()
     assert {**found, "file": whole["file"]} == whole
@@ -260,7 +264,7 @@ def test_rows_of_another_model_are_made_anew(vae, moons, tmp_path, monkeypatch):
 
 def test_another_data_set_is_scored_beside_the_examples(vae, moons, tmp_path):
     far = "synthetic(kind='linear_gaussian', size=2, num=1500, noise=30.0)"
-    found, _ = write(tmp_path / "scores.npz", vae, moons, spec=far)
+    found = write(tmp_path / "scores.npz", vae, moons, spec=far)
     columns = np.load(tmp_path / "scores.npz")
     np.testing.assert_array_equal(columns["anomalous"], np.repeat([0, 1], 150))
     np.testing.assert_array_equal(columns["index"], np.tile(np.arange(150), 2))
@@ -311,6 +315,20 @@ def test_the_program_measures_disentanglement(run, evaluated):
     for name, score in found["scores"].items():
         assert name in shown
         assert f"{score['value']:.3f}" in shown
+
+
+def test_the_page_and_tensorboard_hold_what_was_asked_for_besides(run, evaluated):
+    _, report, _ = evaluated
+    text = (run / page.NAME).read_text(encoding="utf-8")
+    events = EventAccumulator(str(run / "evaluation"), size_guidance={"tensors": 0}).Reload()
+    values = {f"auroc/{name}": area for name, area in report["scores"]["auroc"].items()}
+    for name, score in report["disentanglement"]["scores"].items():
+        values[f"disentanglement/{name}"] = score
+    assert len(values) > 4
+    for tag, found in values.items():
+        assert f'<td class="number">{found["value"]:.3f}</td>' in text
+        event = events.Tensors(f"test/{tag}")[-1]
+        assert tf.make_ndarray(event.tensor_proto) == pytest.approx(found["value"])
 
 
 def test_votes_may_be_on_pictures_rendered_anew(run):

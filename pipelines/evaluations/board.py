@@ -30,7 +30,15 @@ def write(directory, step, report, pictures):
 
 def _scalars(report):
     """Returns the numbers of a report by name, those of its parts among them."""
+    found = dict(report)
     information = report.get("information") or {}
-    found = {**report, **{n: information.get(n) for n in ("mutual_information", "marginal_kl")}}
+    for name in ("mutual_information", "marginal_kl"):
+        found |= {part: information.get(part) for part in (name, f"{name}_standard_error")}
     found["active_latents"] = report["latents"]["num_active"]
+    for name, value in report.get("tightness", {}).items():
+        found[f"tightness/{name}"] = value
+    for name, score in report.get("disentanglement", {}).get("scores", {}).items():
+        found[f"disentanglement/{name}"] = score["value"]
+    for name, area in report.get("scores", {}).get("auroc", {}).items():
+        found[f"auroc/{name}"] = area["value"]
     return {name: value for name, value in found.items() if isinstance(value, int | float)}

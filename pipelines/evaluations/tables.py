@@ -31,11 +31,16 @@ def tables_of(report):
     found = [_main(report)]
     if "information" in report:  # an evaluation in full
         found.append(_latents(report))
-    if "against" in report:
-        found.append(_against(report))
-    if "tightness" in report:
-        found.append(_tightness(report["tightness"]))
-    return found
+    return found + parts_of(report)
+
+
+def parts_of(report):
+    """Returns the tables of what was asked for besides."""
+    return [make(report[name]) for name, make in _PARTS.items() if _has_table(report, name)]
+
+
+def _has_table(report, name):
+    return name in report and (name != "scores" or "auroc" in report[name])
 
 
 def show(table):
@@ -66,17 +71,15 @@ def _main(report):
         of = "" if some == protocol["num_examples"] else f", first {some:,} examples"
         label = f"  mutual information I(x; z), at most {found['bound']:.2f}{of}"
         rows.append(_row(label, found, "mutual_information"))
-        rows.append((f"  KL(q(z) || p(z)){of}", f"{found['marginal_kl']:.2f}", ""))
+        rows.append(_row(f"  KL(q(z) || p(z)){of}", found, "marginal_kl"))
     if "bits_per_dimension" in report:
         of = "log-likelihood" if "log_likelihood" in report else "ELBO"
-        error = report["bits_per_dimension_standard_error"]
-        cells = f"{report['bits_per_dimension']:.3f}", "" if error is None else f"{error:.3f}"
-        rows.append((f"in bits a dimension, of the {of}", *cells))
+        rows.append(_row(f"in bits a dimension, of the {of}", report, "bits_per_dimension", ".3f"))
     if "squared_error" in report:
-        rows.append(("squared error an element, no nats", f"{report['squared_error']:.4g}", ""))
+        rows.append(_row("squared error an element, no nats", report, "squared_error", ".4g"))
     if "misclassified" in report:
-        share = f"{report['misclassified']:.2%}"
-        rows.append(("elements whose likeliest value is another", share, ""))
+        label = "elements whose likeliest value is another"
+        rows.append(_row(label, report, "misclassified", ".2%"))
     latents = report.get("latents")
     if latents is not None:
         active = f"{latents['num_active']} of {len(latents['activity'])}"
@@ -107,8 +110,7 @@ def _latents(report):
     return Table(title, ("latent", "KL, nats", "activity"), tuple(rows))
 
 
-def _against(report):
-    against = report["against"]
+def _against(against):
     difference = against["difference"]
     rows = []
     for name, label in _LABELS.items():
@@ -141,8 +143,41 @@ def _tightness(found):
     return Table(title, ("nats an example", "mean", "standard error"), tuple(rows))
 
 
-def _row(label, values, name):
-    return label, f"{values[name]:.2f}", _error(values[f"{name}_standard_error"])
+def _disentanglement(found):
+    names = [f"{name} ({num})" for name, num in found["factors"].items()]
+    rows = []
+    for name, score in found["scores"].items():
+        each = score.get("by_factor", dict.fromkeys(found["factors"]))
+        parts = ["" if value is None else f"{value:.3f}" for value in each.values()]
+        rows.append((name, f"{score['value']:.3f}", *parts))
+    title = f"Disentanglement, {found['num_examples']:,} examples, seed {found['seed']}"
+    return Table(title, ("1 is best", "all", *names), tuple(rows))
+
+
+def _anomalies(found):
+    from tfvae.evaluation import scores
+
+    rows = []
+    for name, area in found["auroc"].items():
+        label = f"minus {name}" if scores.TERMS.get(name) else name
+        error = area["standard_error"]
+        rows.append((label, f"{area['value']:.3f}", "" if error is None else f"{error:.3f}"))
+    about = found["anomalies"]
+    title = f"{about['num_anomalies']:,} anomalies among {found['num_examples']:,} examples"
+    return Table(title, ("score, more is stranger", "AUROC", "standard error"), tuple(rows))
+
+
+_PARTS = {
+    "against": _against,
+    "tightness": _tightness,
+    "disentanglement": _disentanglement,
+    "scores": _anomalies,
+}
+
+
+def _row(label, values, name, digits=".2f"):
+    error = values.get(f"{name}_standard_error")  # older reports lack some
+    return label, format(values[name], digits), "" if error is None else format(error, digits)
 
 
 def _error(error):

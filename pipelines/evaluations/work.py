@@ -1,9 +1,12 @@
 """The work of an evaluation: all that was asked for, with progress on the terminal."""
 
 import contextlib
+import time
 
 import tfvae
 from pipelines.cli import usage
+
+_EVERY = 60.0  # seconds between two lines in a log
 
 
 def evaluate(vae, dataset, wish, console):
@@ -18,7 +21,7 @@ def evaluate(vae, dataset, wish, console):
     Returns:
         The report, a dict for JSON.
     """
-    from tfvae.evaluation import baselines, report, tightness
+    from tfvae.evaluation import baselines, mutual_information, report, tightness
 
     other = None if wish.against is None else _opened(vae, dataset, wish)
     found = _measure(vae, dataset, wish, console, "evaluating on")
@@ -26,8 +29,9 @@ def evaluate(vae, dataset, wish, console):
     result = report.summarize(vae, dataset, wish.split, found, **options)
     result["protocol"]["versions"]["tfvae"] = tfvae.__version__
     if wish.in_full:
-        kl = found.terms["kl"]
-        result |= report.information(vae, dataset, wish.split, kl, seed=wish.seed)
+        result["information"] = mutual_information.mutual_information(
+            vae, dataset, wish.split, found.terms["kl"], seed=wish.seed
+        )
     if other is not None:
         result["against"] = _compared(found, other, wish, console)
     if wish.tightness:
@@ -43,7 +47,7 @@ def evaluate(vae, dataset, wish, console):
 
 @contextlib.contextmanager
 def counted(console, text, total):
-    """Shows how much of some work is done, and the time left.
+    """Shows how much of some work is done, and the time left: a bar, or a line a minute in a log.
 
     Args:
         console: A `rich` console.
@@ -53,6 +57,9 @@ def counted(console, text, total):
     Yields:
         Function of how much has been done since the last time.
     """
+    if not console.is_terminal:
+        yield _Lines(console, text, total)
+        return
     from rich.progress import (
         BarColumn,
         Progress,
@@ -70,10 +77,34 @@ def counted(console, text, total):
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with shown as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(text, total=total)
         yield lambda num: progress.update(task, advance=num)
+
+
+class _Lines:
+    """Says in a line now and then how much is done, and how long the rest takes at that pace.
+
+    Args:
+        console: A `rich` console.
+        text: What is being done.
+        total: How much there is to do.
+    """
+
+    def __init__(self, console, text, total):
+        self._console, self._text, self._total = console, text, total
+        self._done, self._begun = 0, time.monotonic()
+        self._next = self._begun + _EVERY
+
+    def __call__(self, num):
+        self._done += num
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _EVERY
+        left = (now - self._begun) * (self._total - self._done) / self._done
+        share = f"{self._done / self._total:.0%}"
+        self._console.print(f"{self._text}: {share}, {left / 60:.0f} min left", markup=False)
 
 
 def _measure(vae, dataset, wish, console, text):

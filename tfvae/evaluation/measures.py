@@ -26,7 +26,7 @@ class Measures:
             `[latent_size]`, nats; None where it isn't known.
         activity: Var_x(E[z_i|x]) over these examples, float64 `[latent_size]`.
         errors: Name -> how far p(x|z) at the mean of q(z|x) is from the data, on average over all
-            elements.
+            elements that are there, and the standard error of that; where there is such an average.
         num_observed: Elements of all examples that aren't missing.
     """
 
@@ -79,7 +79,7 @@ def measure(model, dataset, split, *, num_samples=0, seed=0, on_rows=None):
         if batch["latent_kl"] is not None:
             divergences.add(batch["latent_kl"])
         for name, sums in batch["errors"].items():
-            errors[name] = errors.get(name, 0.0) + np.float64(sums)
+            errors.setdefault(name, []).append(sums.numpy())
         done += len(x)
         observed += int(np.count_nonzero(~np.isnan(x)))
         if on_rows is not None:
@@ -88,15 +88,31 @@ def measure(model, dataset, split, *, num_samples=0, seed=0, on_rows=None):
         {name: np.concatenate(term) for name, term in terms.items()},
         divergences.mean if divergences.num else None,
         means.variance(ddof=0),
-        _means(errors),
+        _ratios(errors),
         observed,
     )
 
 
-def _means(sums):
-    """Returns the means that are numbers: a distribution may have no mean to be away from."""
-    means = {name: float(total / num) for name, (total, num) in sums.items() if num}
-    return {name: mean for name, mean in means.items() if np.isfinite(mean)}
+def _ratios(errors):
+    """Returns means over all elements, with standard errors over the examples.
+
+    Examples may lack elements, so a mean is a ratio of two means, with the error of a ratio:
+
+        r = sum_n e_n / sum_n m_n,  variance = N / (N - 1) * sum_n (e_n - r m_n)**2 / (sum_n m_n)**2
+
+    A distribution may have no mean to be away from: what isn't a number is left out.
+    """
+    found = {}
+    for name, parts in errors.items():
+        sums, counts = np.concatenate(parts).astype(np.float64).T
+        num, elements = len(sums), counts.sum()
+        if not elements or not np.isfinite(sums).all():
+            continue
+        ratio = sums.sum() / elements
+        spread = np.sum((sums - ratio * counts) ** 2) / elements**2
+        error = None if num < 2 else float(np.sqrt(spread * num / (num - 1)))
+        found[name] = float(ratio), error
+    return found
 
 
 @xla.function
@@ -105,8 +121,8 @@ def _measure(model, x, seeds):
 
     Returns:
         Dict of `terms`, a dict of `[batch]`; `means` of q(z|x), `[batch, latent]`; `latent_kl`,
-        `[batch, latent]` or None; and `errors`, a dict of the sum over all elements that are there
-        and their number, `[2]`.
+        `[batch, latent]` or None; and `errors`, a dict of the sum over the elements that are there
+        and their number, `[batch, 2]`.
     """
     metrics = model.terms(x, seeds).metrics
     posterior = model.posterior(x)
@@ -123,8 +139,9 @@ def _errors(model, x, z):
     layer = model.likelihood_layer
     there = tf.logical_not(tf.math.is_nan(x))
     errors = layer.errors(layer(model.decode(z)), masking.seen(x))
-    num = tf.reduce_sum(tf.cast(there, tf.float32))
+    event = list(range(1, len(x.shape)))
+    num = tf.reduce_sum(tf.cast(there, tf.float32), event)
     return {
-        name: tf.stack([tf.reduce_sum(tf.where(there, error, 0.0)), num])
+        name: tf.stack([tf.reduce_sum(tf.where(there, error, 0.0), event), num], axis=-1)
         for name, error in errors.items()
     }

@@ -16,8 +16,8 @@ _BLOCK = 500  # codes, and posteriors, at once
 _PAIRED_NUMBERS = 10**8  # parameters that the pairs of a block have together
 
 
-def mutual_information(model, dataset, split, *, seed=0):
-    """Estimates the mutual information of code and example under q.
+def mutual_information(model, dataset, split, kl, *, seed=0):
+    """Takes the rate apart: the mutual information of code and example, and what is left of it.
 
         I_q(n; z) = 1/N sum_n E_q(z|x_n)[ log q(z|x_n) - log q(z) ],  q(z) = 1/N sum_m q(z|x_m)
         1/N sum_n KL(q(z|x_n) || p(z)) = I_q(n; z) + KL(q(z) || p(z))
@@ -33,12 +33,15 @@ def mutual_information(model, dataset, split, *, seed=0):
         model: A `VAE`.
         dataset: A `Dataset`.
         split: Name of a split.
+        kl: KL(q(z|x) || p(z)) of each example of the split, nats `[num_examples]`.
         seed: Int.
 
     Returns:
-        Dict of `mutual_information` in nats, its standard error, `num_examples` N and `bound`
-        log N; or None where the posterior has no density of codes that it hasn't drawn itself in
-        one pass, and for a conditional model, whose codes share the telling with the condition.
+        Dict of `mutual_information`, `marginal_kl`, which is KL(q(z) || p(z)), and `rate`, in nats,
+        the first two with their standard errors, all of the same examples; `num_examples` N and
+        `bound` log N. Or None where the posterior has no density of codes that it hasn't drawn
+        itself in one pass, and for a conditional model, whose codes share the telling with the
+        condition.
 
     References:
         [1] Hoffman and Johnson. ELBO surgery. NIPS workshop on approximate inference, 2016.
@@ -54,15 +57,20 @@ def mutual_information(model, dataset, split, *, seed=0):
     seeds = noise.row_seeds(noise.seed_of(Stream.AGGREGATE, seed), num).numpy()
     block = max(1, min(_BLOCK, int((_PAIRED_NUMBERS / size) ** 0.5)))
     blocks = _blocks(params, block)
-    found = Moments()
+    found, left = Moments(), Moments()
     for start in range(0, num, block):
         # The last block is filled up, so that all have one shape, and cut again.
         rows = np.minimum(np.arange(start, start + block), num - 1)
         own, aggregate = _log_densities(model, params[rows], seeds[rows], blocks, tf.constant(num))
-        found.add((own - aggregate).numpy()[: num - start])
+        ratios = (own - aggregate).numpy()[: num - start]
+        found.add(ratios)
+        left.add(np.float64(kl[start : start + len(ratios)]) - ratios)
     return {
         "mutual_information": float(found.mean),
         "mutual_information_standard_error": found.standard_error,
+        "marginal_kl": float(left.mean),
+        "marginal_kl_standard_error": left.standard_error,
+        "rate": float(np.mean(kl[:num], dtype=np.float64)),
         "num_examples": num,
         "bound": math.log(num),
     }

@@ -4,8 +4,6 @@ import importlib.metadata
 import math
 import platform
 
-import numpy as np
-
 from tfvae.distributions import kl_terms
 from tfvae.evaluation import collapse, latents
 from tfvae.evaluation.measures import measure
@@ -28,12 +26,12 @@ def evaluate(model, dataset, split, *, num_samples=0, seed=0, on_rows=None):
         on_rows: As of `measures.measure`, for progress.
 
     Returns:
-        Dict of what `summarize` and `information` return, together.
+        Dict of what `summarize` returns, and `information`, what `mutual_information` does.
     """
     found = measure(model, dataset, split, num_samples=num_samples, seed=seed, on_rows=on_rows)
     report = summarize(model, dataset, split, found, num_samples=num_samples, seed=seed)
-    kl = found.terms["kl"]
-    return {**report, **information(model, dataset, split, kl, seed=seed)}
+    information = mutual_information(model, dataset, split, found.terms["kl"], seed=seed)
+    return {**report, "information": information}
 
 
 def summarize(model, dataset, split, found, *, num_samples=0, seed=0):
@@ -64,36 +62,14 @@ def summarize(model, dataset, split, found, *, num_samples=0, seed=0):
         name = "log_likelihood" if "log_likelihood" in found.terms else "elbo"
         scale = math.log(2) * found.num_observed / found.num_examples
         report |= with_error("bits_per_dimension", -found.terms[name] / scale)
-    report |= found.errors
+    for name, (mean, error) in found.errors.items():
+        report |= {name: mean, f"{name}_standard_error": error}
     report["latents"] = _latents(found, model, dataset, split)
     report["protocol"] = _protocol(model, dataset, split, found.num_examples, num_samples, seed)
     if dataset.masks_missing:
         elements = found.num_examples * math.prod(model.event_shape)
         report["protocol"]["missing"] = elements - found.num_observed
     return report
-
-
-def information(model, dataset, split, kl, *, seed=0):
-    """Takes the rate apart: what codes tell of their example, and how far they are from the prior.
-
-        rate = I_q(n; z) + KL(q(z) || p(z))
-
-    Args:
-        model: A `VAE`.
-        dataset: A `Dataset`.
-        split: Name of a split.
-        kl: KL(q(z|x) || p(z)) of each example, nats `[num_examples]`.
-        seed: Int.
-
-    Returns:
-        Dict of `information`: what `mutual_information` returns, and `marginal_kl` and `rate` of
-        the same examples; None where there is no such estimate.
-    """
-    found = mutual_information(model, dataset, split, seed=seed)
-    if found is not None:
-        rate = float(np.mean(kl[: found["num_examples"]], dtype=np.float64))
-        found |= {"rate": rate, "marginal_kl": rate - found["mutual_information"]}
-    return {"information": found}
 
 
 def with_error(name, values):
