@@ -2,8 +2,10 @@
 
 import dataclasses
 import functools
+import importlib.metadata
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -21,7 +23,7 @@ from tfvae import components
 from tfvae.conditions.label import Label
 from tfvae.datasets.base import Dataset
 from tfvae.datasets.conditioned import Conditioned
-from tfvae.training import adaptation, checkpoints, feeding, guard, keeper, logs, loop
+from tfvae.training import adaptation, checkpoints, conditions, feeding, guard, keeper, logs, loop
 
 SPEC = "mnist(limit=230)"  # 5 steps of 50 an epoch, the last one of 30
 NUMBERS = {"batch_size": 50, "learning_rate": 1e-3}
@@ -322,9 +324,40 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
 def test_resuming_with_other_data_is_refused(whole, tmp_path):
     run = shutil.copytree(whole[0], tmp_path / "run")
     other = components.build(Dataset, "mnist(limit=240)")
-    with pytest.raises(checkpoints.CheckpointError, match="The data has changed since this run"):
+    with pytest.raises(checkpoints.CheckpointError, match=r"data: \w{12}\.\.\., and now \w{12}"):
         loop.train(make(), other, run, epochs=4, **NUMBERS)
     assert curves(run) == curves(whole[0])
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "said"),
+    [
+        ({"likelihood": "continuous_bernoulli"}, {}, "likelihood: bernoulli, and now continuous_"),
+        ({"objective": "elbo(beta=2.0)"}, {}, "objective: elbo(beta=1.0, warmup_steps=0"),
+        ({"seed": 7}, {}, "seed: 0, and now 7"),
+        ({"how": "graph"}, {}, "steps by: Python, and now TensorFlow's graphs"),
+        ({}, {"batch_size": 25}, "batch size: 50, and now 25"),
+        ({}, {"seed": 3}, "seed of the data: 0, and now 3"),
+        ({}, {"learning_rate": 2e-3}, "learning rate: 0.001, and now 0.002"),
+        ({}, {"learning_rate_schedule": "cosine"}, "and now 0.001, cosine over 20 steps"),
+        ({}, {"adam_epsilon": 1e-4}, "epsilon of Adam: 1e-07, and now 0.0001"),
+    ],
+)
+def test_resuming_under_other_conditions_says_which(whole, tmp_path, model, options, said):
+    run = shutil.copytree(whole[0], tmp_path / "run")
+    with pytest.raises(checkpoints.CheckpointError, match=re.escape(said)) as error:
+        loop.train(make(**model), make_data(), run, **{"epochs": 4, **NUMBERS, **options})
+    assert str(error.value).count("and now") == 1
+    assert curves(run) == curves(whole[0])
+
+
+def test_resuming_with_another_tensorflow_says_so(whole, tmp_path, monkeypatch):
+    run = shutil.copytree(whole[0], tmp_path / "run")
+    version = importlib.metadata.version
+    versions = lambda name: "9.9" if name == "tensorflow" else version(name)  # noqa: E731
+    monkeypatch.setattr(conditions.importlib.metadata, "version", versions)
+    with pytest.raises(checkpoints.CheckpointError, match=r"tensorflow: 2\S+, and now 9\.9\. Go"):
+        loop.train(make(), make_data(), run, epochs=4, **NUMBERS)
 
 
 def test_the_model_ends_with_the_weights_of_the_best_epoch(tmp_path):

@@ -29,8 +29,7 @@ class Position:
         means: Running means of the epoch so far, by name: (sum, number of examples).
         best_epoch: Epoch that is the best on the validation split so far, 0 before the first.
         best_value: The objective's criterion there, nats: the higher, the better.
-        fingerprint: Of the data that the run trains on.
-        rate: How its learning rate is made.
+        conditions: What the run follows from, as `conditions.of` returns it.
     """
 
     epoch: int = 0
@@ -39,8 +38,7 @@ class Position:
     means: dict = dataclasses.field(default_factory=dict)
     best_epoch: int = 0
     best_value: float = float("-inf")
-    fingerprint: str = ""
-    rate: str = ""
+    conditions: dict = dataclasses.field(default_factory=dict)
 
 
 def state_of(model):
@@ -82,12 +80,13 @@ def save(state, directory, position, best_weights=None):
     return path
 
 
-def restore(model, directory):
+def restore(model, directory, check=lambda position: None):
     """Puts the newest whole checkpoint back into a model.
 
     Args:
         model: A compiled and built Keras model like the one that was saved.
         directory: Where the checkpoints are.
+        check: Called with its `Position` before the model is touched; raises what is to be raised.
 
     Returns:
         position: Its `Position`, that of the beginning where there is no checkpoint.
@@ -108,6 +107,7 @@ def restore(model, directory):
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
             damaged.append(path)
             continue
+        check(position)
         _assign(model, _group(arrays, "state/"), path)
         return position, _group(arrays, "best/") or None, damaged
     if damaged:
@@ -127,41 +127,6 @@ def _position(fields, path):
             f"{', '.join(unknown)}. Go on with that version, or train anew with another `--run`."
         )
     return Position(**fields)
-
-
-def check_rate(position, rate):
-    """Refuses to go on with another learning rate than a run began with.
-
-    Args:
-        position: The `Position` of the checkpoint.
-        rate: How the rate is made now, a text.
-
-    Raises:
-        CheckpointError: If it is another one.
-    """
-    if position.rate not in ("", rate):
-        raise CheckpointError(
-            f"This run began with the learning rate {position.rate}; received {rate}. Resume with "
-            f"the options of the run, or train anew with another `--run`."
-        )
-
-
-def check_data(position, fingerprint):
-    """Refuses to go on with other data than a run began with.
-
-    Args:
-        position: The `Position` of the checkpoint.
-        fingerprint: Of the data now.
-
-    Raises:
-        CheckpointError: If it is another one.
-    """
-    if position.fingerprint not in ("", fingerprint):
-        raise CheckpointError(
-            f"The data has changed since this run began: its fingerprint was "
-            f"{position.fingerprint[:12]}..., and is {fingerprint[:12]}... now. Bring the files "
-            f"back, or train anew with another `--run`."
-        )
 
 
 def _variables(model):

@@ -2,11 +2,12 @@
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 
 import keras
 
-from tfvae.training import adaptation, checkpoints, feeding, rates, strategies
+from tfvae.training import adaptation, checkpoints, conditions, feeding, rates, strategies
 from tfvae.training.guard import FiniteGuard
 from tfvae.training.images import Images
 from tfvae.training.keeper import Keeper
@@ -79,7 +80,8 @@ def train(
     strategies.check_model(vae, clip_norm)
     rate = (learning_rate_schedule, learning_rate, epochs * feed.steps)
     folder = directory / "checkpoints"
-    at, best_weights = _begin(vae, dataset, feed, folder, rate, seed, adam_epsilon, clip_norm)
+    options = {"batch_size": batch_size, "adam_epsilon": adam_epsilon, "clip_norm": clip_norm}
+    at, best_weights = _begin(vae, dataset, feed, folder, rate, seed, options)
     writes = strategies.writes(vae)
     keeper = Keeper(folder, at, best_weights, feed, writes)
     guard = FiniteGuard(dataset, batch_size, feed, seed, keeper)
@@ -93,35 +95,25 @@ def train(
     return Result(at, keeper.position.best_epoch, keeper.position.best_value)
 
 
-def _begin(vae, dataset, feed, folder, rate, seed, epsilon, clip_norm):
+def _begin(vae, dataset, feed, folder, rate, seed, options):
     """Compiles a VAE, and puts it where its newest checkpoint was, or where training begins.
-
-    Returns:
-        What `_restore` does.
-    """
-    with strategies.scope_of(strategies.of(vae)):  # the optimizer has variables too
-        options = {"epsilon": epsilon, "global_clipnorm": clip_norm}
-        adam = keras.optimizers.Adam(rates.make(*rate), **options)
-        vae.compile(adam, prepare=feed.prepare())
-        at, best_weights = _restore(vae, folder, dataset.fingerprint(), rates.describe(*rate))
-        if (at.epoch, at.step_in_epoch) == (0, 0):
-            adaptation.adapt(vae, dataset, seed)
-    return at, best_weights
-
-
-def _restore(vae, folder, fingerprint, rate):
-    """Puts the newest checkpoint back, if it is of this data and rate.
 
     Returns:
         The `Position`, and the weights of the best epoch or None.
     """
-    at, best_weights, damaged = checkpoints.restore(vae, folder)
-    for path in damaged:
-        print(f"Passed over the damaged checkpoint {path}.")
-    checkpoints.check_data(at, fingerprint)
-    checkpoints.check_rate(at, rate)
-    strategies.check_agreement(vae, at.steps, fingerprint)
-    return dataclasses.replace(at, fingerprint=fingerprint, rate=rate), best_weights
+    with strategies.scope_of(strategies.of(vae)):  # the optimizer has variables too
+        epsilon, clip_norm = options["adam_epsilon"], options["clip_norm"]
+        adam = keras.optimizers.Adam(rates.make(*rate), epsilon=epsilon, global_clipnorm=clip_norm)
+        vae.compile(adam, prepare=feed.prepare())
+        now = conditions.of(vae, dataset, seed=seed, rate=rate, **options)
+        check = functools.partial(conditions.check, now=now)
+        at, best_weights, damaged = checkpoints.restore(vae, folder, check)
+        for path in damaged:
+            print(f"Passed over the damaged checkpoint {path}.")
+        strategies.check_agreement(vae, at.steps, dataset.fingerprint())
+        if (at.epoch, at.step_in_epoch) == (0, 0):
+            adaptation.adapt(vae, dataset, seed)
+    return dataclasses.replace(at, conditions=now), best_weights
 
 
 def check_schedule(objective, steps, epochs):
