@@ -12,6 +12,7 @@ import sys
 import time
 import zlib
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -302,11 +303,27 @@ def test_the_addresses_of_a_slurm_step_are_found_without_counting_its_gpus(monke
         ("[]", "TF_CONFIG is JSON such as"),
         (tf_config(0, [1], ps=["localhost:2"]), "no training with parameter servers"),
         (tf_config(5, [1, 2]), "Received worker 5 in a cluster of worker 0, worker 1"),
+        (tf_config(0, [1], master=["localhost:2"]), "is called `chief`. Received a task `master`"),
     ],
 )
 def test_a_cluster_that_cannot_train_is_refused(config, message):
     with pytest.raises(cluster.ClusterError, match=message):
         cluster.read({"TF_CONFIG": config})
+
+
+def test_a_number_of_tasks_that_is_none_is_refused():
+    with pytest.raises(cluster.ClusterError, match=r"which `srun` sets\. Received 'two'"):
+        cluster.read({"SLURM_STEP_NUM_TASKS": "two"})
+
+
+def test_strategies_that_keras_does_not_support_are_refused_in_python_too(monkeypatch):
+    monkeypatch.setattr(keras.distribution, "distribution", keras.distribution.DataParallel)
+    with pytest.raises(ValueError, match=r"`keras\.distribution\.DataParallel`, which Keras has f"):
+        tfvae.VAE((4,), 2)
+    servers = object.__new__(tf.distribute.ParameterServerStrategy)
+    monkeypatch.setattr(tf.distribute, "get_strategy", lambda: servers)
+    with pytest.raises(ValueError, match="whose parameter servers Keras 3 doesn't support"):
+        tfvae.VAE((4,), 2)
 
 
 def test_a_strategy_without_what_it_needs_is_refused(monkeypatch):

@@ -394,6 +394,18 @@ def test_a_loss_that_is_not_finite_stops_with_its_name_and_step(tmp_path):
     assert (position.epoch, position.step_in_epoch, position.steps) == (0, 3, 3)
 
 
+def test_a_validation_split_without_a_density_stops_and_keeps_the_weights(tmp_path):
+    vae, data = make(), make_data()
+    split = data.split
+    data.split = lambda *which: split(*which).map(lambda x: x / 0.0)
+    with pytest.raises(keeper.NotFiniteError, match="validation ELBO of epoch 1 is NaN"):
+        loop.train(vae, data, tmp_path, epochs=2, **NUMBERS)
+    other = compiled(make(seed=5))
+    position, best, _ = checkpoints.restore(other, tmp_path / "checkpoints")
+    assert (position.epoch, position.best_epoch, best) == (1, 0, None)
+    assert state(other) == state(vae)
+
+
 def _broken_backwards(x, bad):
     """Returns `x`, whose gradient is NaN where `bad` holds."""
 

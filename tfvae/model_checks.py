@@ -2,6 +2,7 @@
 
 import functools
 
+import keras
 import tensorflow as tf
 
 from tfvae import masking
@@ -22,6 +23,27 @@ def check_seed(seed):
     if type(seed) is not int or not -(2**31) <= seed < 2**31:
         raise ValueError(f"`seed` is an int of 32 bits, such as 0. Received {seed!r}.")
     return seed
+
+
+def check_strategy():
+    """Refuses to make variables where Keras 3 and TensorFlow can't train them together.
+
+    Raises:
+        ValueError: Within a strategy with parameter servers, or a `keras.distribution`.
+    """
+    strategy = tf.distribute.get_strategy()
+    if isinstance(strategy, tf.distribute.ParameterServerStrategy):
+        found = f"`{type(strategy).__name__}`, whose parameter servers Keras 3 doesn't support"
+    elif keras.distribution.distribution() is not None:
+        kind = type(keras.distribution.distribution()).__name__
+        found = f"`keras.distribution.{kind}`, which Keras has for JAX alone"
+    else:
+        return
+    raise ValueError(
+        f"A VAE trains on one device, or under `tf.distribute.MirroredStrategy`, "
+        f"`MultiWorkerMirroredStrategy` or `TPUStrategy`. Received {found}. Make the model outside "
+        f"of it."
+    )
 
 
 def check_parts(model):

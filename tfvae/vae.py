@@ -72,6 +72,7 @@ class VAE(Joint, keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        model_checks.check_strategy()
         self.event_shape = check_shape("event_shape", event_shape)
         self.latent_size = model_checks.check_latent_size(latent_size)
         self.seed = model_checks.check_seed(seed)

@@ -50,7 +50,13 @@ def read(environment=None):
         return _from_tf_config(environment["TF_CONFIG"])
     # Of a step, which `srun` starts once for each task. SLURM_NTASKS alone may be that of a batch
     # script, which runs once.
-    tasks = int(environment.get("SLURM_STEP_NUM_TASKS", 1))
+    text = environment.get("SLURM_STEP_NUM_TASKS", "1")
+    if not text.isdecimal():
+        raise ClusterError(
+            f"SLURM_STEP_NUM_TASKS is a number of tasks, which `srun` sets. Received {text!r}. "
+            f"Unset it to train on this machine alone."
+        )
+    tasks = int(text)
     if tasks > 1:
         return Cluster(tasks, environment.get("SLURM_PROCID") == "0", "Slurm")
     return Cluster()
@@ -74,6 +80,11 @@ def _from_tf_config(text):
             f"Keras 3 has no training with parameter servers or a separate evaluator. TF_CONFIG "
             f"names the tasks {', '.join(sorted({*cluster, kind}))}. Describe workers only: they "
             f"keep equal copies of the weights, and evaluate by themselves."
+        )
+    if "master" in cluster:
+        raise ClusterError(
+            "The process of TF_CONFIG that writes is called `chief`. Received a task `master`, its "
+            "name of former times. Rename it, in `cluster` and in `task`."
         )
     if (kind, index) not in addresses or kind not in ("chief", "worker"):
         raise ClusterError(
