@@ -143,7 +143,7 @@ def _recorders(stack, directory, dataset, feed, at, epochs):
     progress = stack.enter_context(ProgressLines(feed.steps, epochs))
     curves = stack.enter_context(Curves(directory, at))
     reports = Reports(dataset.split("validation", _REPORTED))
-    latents = ActiveLatents(dataset.split("validation", _REPORTED))
+    latents = ActiveLatents(dataset.split("validation", _REPORTED), epochs, progress.say)
     return [reports, latents, progress, curves, Images(dataset, curves, epochs)]
 
 

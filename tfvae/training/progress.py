@@ -51,6 +51,10 @@ class ProgressLines(keras.callbacks.Callback):
     def __exit__(self, *_):
         self._bar.stop()
 
+    def say(self, text):
+        """Prints a text above the bar."""
+        self._console.print(text, markup=False)
+
     def on_epoch_begin(self, epoch, logs=None):  # noqa: D102 - Keras's hook
         del logs
         if self._first is None:
