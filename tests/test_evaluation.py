@@ -8,7 +8,7 @@ import scipy.stats
 import tensorflow as tf
 
 import tfvae
-from tfvae import components, noise
+from tfvae import components, layered, noise
 from tfvae.datasets.base import Dataset
 from tfvae.distribution_layers.base import DistributionLayer
 from tfvae.evaluation import collapse, comparison, importance, latents, measures, report
@@ -176,6 +176,42 @@ def test_a_latent_under_a_mixture_costs_what_the_integral_says():
         expected = scipy.integrate.quad(integrand, -12, 12)[0]
         error = float(terms[:, i].std()) / num**0.5
         assert terms[:, i].mean() == pytest.approx(expected, abs=5 * error)
+
+
+@pytest.mark.parametrize(
+    ("posterior", "prior"),
+    [
+        ("hierarchical(top=2)", "hierarchical(top=2)"),
+        ("hierarchical", "standard_normal(precision=2.0)"),
+        ("normal", "hierarchical"),
+        ("ladder", "ladder(sizes=(2, 2, 1))"),
+        ("ladder(sizes=(4, 1))", "hierarchical(top=1)"),
+        ("normal", "ladder"),
+    ],
+)
+def test_what_latents_of_layers_cost_adds_up(posterior, prior):
+    model = tfvae.VAE((4,), 5, posterior=posterior, prior=prior, network=NETWORK)
+    q, p = model.posterior(np.random.default_rng(0).normal(size=[7, 4]).astype("f")), model.prior()
+    z = q.bijector.forward(noise.normal(noise.row_seeds(noise.seed_of(0), 7), (5,)))
+    terms = latents.kl(q, p, z)
+    assert terms.shape == (7, 5)
+    np.testing.assert_allclose(
+        tf.reduce_sum(terms, axis=-1), q.log_prob(z) - p.log_prob(z), atol=1e-5
+    )
+    assert latents.method(q, p) == latents.LAYERED
+
+
+def test_a_latent_is_taken_given_the_layer_that_it_is_drawn_by():
+    model = tfvae.VAE(
+        (4,), 5, posterior="hierarchical", prior="hierarchical(top=2)", network=NETWORK
+    )
+    z = np.random.default_rng(1).normal(size=[6, 5]).astype(np.float32)
+    weights = model.prior_layer.network
+    loc, log_variance = layered.params(weights, layered.features(weights, z[:, 3:]))
+    lower = scipy.stats.norm(loc, np.exp(0.5 * np.float64(log_variance))).logpdf(z[:, :3])
+    found = model.prior().element_log_prob(z)
+    expected = np.concatenate([lower, scipy.stats.norm.logpdf(z[:, 3:])], axis=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_latents_without_marginals_are_left_out_and_said_so():

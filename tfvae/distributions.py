@@ -73,8 +73,7 @@ class DiagonalNormal(tfd.TransformedDistribution):  # type: ignore[name-defined]
         """
         # By the inverse, since the bijector remembers the noise of what it drew: it keeps the
         # digits that a small scale loses.
-        eps = self.bijector.inverse(value)
-        return -0.5 * (eps**2 + math.log(2 * math.pi)) - self._log_scale
+        return normal_terms(self.bijector.inverse(value), self._log_scale)
 
     def _log_prob(self, value):
         return self._sum(self.element_log_prob(value))
@@ -89,6 +88,11 @@ class DiagonalNormal(tfd.TransformedDistribution):  # type: ignore[name-defined]
 
     def _sum(self, tensor):
         return tf.reduce_sum(tensor, axis=list(range(-self._event_ndims, 0)))
+
+
+def normal_terms(eps, log_scale):
+    """Returns log N(loc + scale eps | loc, scale**2) of each element, nats."""
+    return -0.5 * (eps**2 + math.log(2 * math.pi)) - log_scale
 
 
 @tfd.RegisterKL(DiagonalNormal, DiagonalNormal)

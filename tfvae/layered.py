@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.distributions import standard_normal_like
+from tfvae.distributions import normal_terms, standard_normal_like
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -70,6 +70,19 @@ def of_noise(size, bijector):
     return OfNoise(standard_normal_like(tf.zeros([size])), bijector)
 
 
+class OfLayers(OfNoise):
+    """Layers of Gaussians, each given others, as one bijector of standard normal noise."""
+
+    def element_log_prob(self, z):
+        """Returns log p(z_i | the codes of other layers that it is drawn by), `[..., latent]`."""
+        return normal_terms(self.bijector.inverse(z), self.bijector.log_scales(z))
+
+
+def of_layers(size, bijector):
+    """Returns the distribution of a bijector that has `log_scales`, batch shape `[]`."""
+    return OfLayers(standard_normal_like(tf.zeros([size])), bijector)
+
+
 def default_top(latent_size, top):
     """Returns the size of the top layer: half of the latents unless it is given.
 
@@ -127,6 +140,11 @@ class Conditioned(tfb.Bijector):  # type: ignore[name-defined]
 
     def _inverse_log_det_jacobian(self, y):
         return -tf.reduce_sum(self._network(self._split(y)[0])[1], axis=-1)
+
+    def log_scales(self, z):
+        """Returns the log-scale of each code given the other layer, 0 of one that passes."""
+        given, free = self._split(z)
+        return self._join(tf.zeros_like(given), self._network(given)[1] + tf.zeros_like(free))
 
     def _split(self, z):
         lower, upper = z[..., : self._num_lower], z[..., self._num_lower :]

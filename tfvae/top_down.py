@@ -146,6 +146,12 @@ class TopDown(tfb.Bijector):  # type: ignore[name-defined]
     def _inverse_log_det_jacobian(self, y):
         return -_sum(self._of_codes(y)[2])
 
+    def log_scales(self, z):
+        """Returns the log-scale of each code given those above it, like z."""
+        codes, _, log_scales = self._of_codes(z)
+        whole = [s + tf.zeros_like(layer) for s, layer in zip(log_scales, codes, strict=True)]
+        return tf.concat(whole, axis=-1)
+
     def _made_of(self, noise):
         eps = tf.split(noise, self._sizes, axis=-1)
         return self._descend(lambda layer, loc, scale: loc + scale * eps[layer])

@@ -6,7 +6,7 @@ import tensorflow_probability as tfp
 from tfvae import layered
 from tfvae.distribution_layers.base import DistributionLayer, check_vector
 from tfvae.distribution_layers.estimated import EstimatedMoments
-from tfvae.distributions import reparameterize, standard_normal_like
+from tfvae.distributions import normal_terms, reparameterize, standard_normal_like
 from tfvae.options import check_count
 
 tfb = tfp.bijectors
@@ -84,15 +84,11 @@ class HierarchicalNormal(EstimatedMoments):
         above = tf.tile(tf.zeros_like(loc[..., :1]), [*[1] * (loc.shape.rank - 1), num_upper])
         # The noise of the upper layer passes the affine map of the lower one as it is.
         loc_all, log_scale_all = (tf.concat([part, above], axis=-1) for part in (loc, log_scale))
+        upper = layered.Conditioned(weights, loc.shape[-1], "lower")
+        self._log_scales = lambda z: log_scale_all + upper.log_scales(z)
         super().__init__(
             distribution=standard_normal_like(loc_all),
-            bijector=tfb.Chain(
-                [
-                    layered.Conditioned(weights, loc.shape[-1], "lower"),
-                    tfb.Shift(loc_all),
-                    tfb.Scale(log_scale=log_scale_all),
-                ]
-            ),
+            bijector=tfb.Chain([upper, tfb.Shift(loc_all), tfb.Scale(log_scale=log_scale_all)]),
             parameters=parameters,
             name=name,
         )
@@ -101,3 +97,7 @@ class HierarchicalNormal(EstimatedMoments):
     def _parameter_properties(cls, dtype, num_classes=None):
         properties = tfp.util.ParameterProperties
         return {"loc": properties(event_ndims=1), "log_scale": properties(event_ndims=1)}
+
+    def element_log_prob(self, z):
+        """Returns log q(lower_i) and log q(upper_i | lower), `[*batch, latent]`."""
+        return normal_terms(self.bijector.inverse(z), self._log_scales(z))

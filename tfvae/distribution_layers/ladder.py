@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 from tfvae import top_down
 from tfvae.distribution_layers.base import DistributionLayer, check_vector
 from tfvae.distribution_layers.estimated import EstimatedMoments
-from tfvae.distributions import reparameterize, standard_normal_like
+from tfvae.distributions import normal_terms, reparameterize, standard_normal_like
 from tfvae.options import check_count
 
 _HIDDEN = 100  # units of a path of its own
@@ -136,3 +136,7 @@ class LadderNormal(EstimatedMoments):
     def _parameter_properties(cls, dtype, num_classes=None):
         properties = tfp.util.ParameterProperties
         return {"loc": properties(event_ndims=1), "log_variance": properties(event_ndims=1)}
+
+    def element_log_prob(self, z):
+        """Returns log q(z_i | the codes above it), `[*batch, latent]`."""
+        return normal_terms(self.bijector.inverse(z), self.bijector.log_scales(z))

@@ -10,6 +10,10 @@ tfd = tfp.distributions
 #: How the divergences of the latents are found, for protocols.
 CLOSED_FORM = "closed form"
 SAMPLED = "the mean of log q(z_i|x) - log p(z_i), one code an example"
+LAYERED = (
+    "the mean of log q(z_i|x, z') - log p(z_i|z''), of each latent given the layers that it is "
+    "drawn by, one code an example: they add up to KL(q(z|x) || p(z))"
+)
 UNKNOWN = "left out: the marginals of {} aren't known in closed form"
 
 
@@ -22,6 +26,11 @@ def kl(posterior, prior, z):
     are so under the prior alone, what is missing is how much they depend on each other given x:
 
         KL(q(z|x) || p(z)) = sum_i KL_i(x) + KL(q(z|x) || prod_i q(z_i|x))
+
+    Layers of Gaussians have no marginals that are known. There a latent is taken given those that
+    it is drawn by, z' in q and z'' in p, and the terms add up to log q(z|x) - log p(z):
+
+        KL_i(x) = log q(z_i|x, z') - log p(z_i|z'')
 
     Args:
         posterior: q(z|x), batch shape `[batch]`.
@@ -36,18 +45,29 @@ def kl(posterior, prior, z):
         return terms
     if hasattr(posterior, "marginals") and hasattr(prior, "marginals"):
         return posterior.marginals().kl_divergence(prior.marginals())
+    if _is_layered(posterior, prior):
+        return posterior.element_log_prob(z) - prior.element_log_prob(z)
     q, p = _marginal_log_prob(posterior, z), _marginal_log_prob(prior, z)
     return None if q is None or p is None else q - p
 
 
 def method(posterior, prior):
     """Says how `kl` finds its terms, or why it doesn't: a text for protocols."""
+    if _is_layered(posterior, prior):
+        return LAYERED
     for distribution in (posterior, prior):
         parts = getattr(distribution, "components_distribution", distribution)
         if not hasattr(parts, "marginals"):
             return UNKNOWN.format(type(distribution).__name__)
     closed = all(hasattr(distribution, "marginals") for distribution in (posterior, prior))
     return CLOSED_FORM if closed else SAMPLED
+
+
+def _is_layered(posterior, prior):
+    """Says whether one has layers, and both know the density of a code given those above."""
+    both = (posterior, prior)
+    known = all(hasattr(distribution, "element_log_prob") for distribution in both)
+    return known and not all(hasattr(distribution, "marginals") for distribution in both)
 
 
 def _marginal_log_prob(distribution, z):

@@ -45,7 +45,7 @@ class Hierarchical(Prior, name="hierarchical"):
         del posterior_of
         weights = {name: tf.convert_to_tensor(w) for name, w in self.network.items()}
         bijector = layered.Conditioned(weights, self.decoded_size, "upper")
-        return layered.of_noise(self.latent_size, bijector)
+        return layered.of_layers(self.latent_size, bijector)
 
     def _draw(self, noise, posterior_of):
         return self._distribution(posterior_of).bijector.forward(noise["eps"])

@@ -49,7 +49,7 @@ class Ladder(Prior, name="ladder"):
     def _distribution(self, posterior_of):
         del posterior_of
         bijector = top_down.TopDown(self.path_down.weights(), self.path_down.sizes)
-        return layered.of_noise(self.latent_size, bijector)
+        return layered.of_layers(self.latent_size, bijector)
 
     def _draw(self, noise, posterior_of):
         return self._distribution(posterior_of).bijector.forward(noise["eps"])
