@@ -343,6 +343,9 @@ def test_what_devices_do_not_share_alike_is_refused(monkeypatch):
         strategies.check_model(vae, clip_norm=None)
     with pytest.raises(cluster.ClusterError, match="Received `--clip-norm 1`"):
         strategies.check_model(vae, clip_norm=1)
+    vae = tfvae.VAE((4,), 2, network="mlp(hidden=())", objective="beta_tc")
+    with pytest.raises(cluster.ClusterError, match=r"`beta_tc.*` compares the examples of a batch"):
+        strategies.check_model(vae, clip_norm=None)
 
 
 def test_a_machine_with_one_device_needs_no_strategy(monkeypatch):

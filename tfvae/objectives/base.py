@@ -41,6 +41,10 @@ class Objective(components.Component, abc.ABC):
     #: Whether it means nothing without log q(z|x), which a point mass lacks.
     needs_density: bool = False
 
+    #: Whether an example's terms depend on the others of its batch: several devices, which have a
+    #: share each, would all compute something else.
+    is_coupled: bool = False
+
     @property
     def criterion(self):
         """What says which epoch is the best, in words."""

@@ -32,6 +32,7 @@ class BetaTC(Objective, name="beta_tc"):
     """
 
     metric_names = ("elbo", "reconstruction", "kl", "total_correlation")
+    is_coupled = True
 
     def __init__(self, *, beta=6.0):
         self.beta = check_weight("beta", beta)

@@ -58,6 +58,7 @@ class Elbo(Objective, name="elbo"):
         self.warmup_steps = check_steps("warmup_steps", warmup_steps)
         self.cycle_steps = _check_cycle(cycle_steps, warmup_steps)
         self.free_bits = check_weight("free_bits", free_bits)
+        self.is_coupled = free_bits > 0  # they are counted over the batch
         if kl not in _KL:
             raise ValueError(f"`kl` is one of {', '.join(map(repr, _KL))}. Received {kl!r}.")
         self.kl = kl

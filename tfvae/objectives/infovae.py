@@ -37,6 +37,7 @@ class InfoVAE(Objective, name="infovae"):
     """
 
     metric_names = ("elbo", "reconstruction", "kl", "mmd")
+    is_coupled = True
 
     def __init__(self, *, alpha=0.0, weight=1000.0):
         self.alpha = check_weight("alpha", alpha, most=1)

@@ -113,6 +113,12 @@ def check_model(model, clip_norm):
             f"Several devices would clip their shares of a gradient, and not the whole. Received "
             f"`--clip-norm {clip_norm}`. Leave it out, or choose `--strategy single`."
         )
+    if model.objective.is_coupled and strategy.num_replicas_in_sync > 1:
+        raise cluster.ClusterError(
+            f"The objective `{model.objective.spec}` compares the examples of a batch with each "
+            f"other, and every one of several devices has a share of them only. Choose another, or "
+            f"`--strategy single`."
+        )
     layer = model.likelihood_layer
     if layer.non_trainable_variables:
         raise cluster.ClusterError(
