@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfvae import noise
+from tfvae import noise, side_by_side
 from tfvae.evaluation import importance
 
 pytestmark = pytest.mark.xla
@@ -119,6 +119,17 @@ def test_the_decoder_sees_exactly_k_codes_of_each_example(
     codes = np.concatenate(seen)
     assert len(codes) == num_samples * len(x) == sum(told)
     assert len(np.unique(codes, axis=0)) == len(codes)  # no code counts twice
+
+
+def test_calls_side_by_side_have_the_bits_of_one_after_the_other(off, monkeypatch):
+    """Compiled: threads trace and run one program."""
+    x = np.random.default_rng(0).normal(size=[9, 4]).astype(np.float32)  # of a shape of its own
+    monkeypatch.setattr(importance, "_CALL_ROWS", 9 * 40)
+    monkeypatch.setattr(importance, "_ROWS", 9 * 20)
+    monkeypatch.setattr(side_by_side, "num_cores", lambda: 2)
+    together = importance.log_likelihood(off, x, seeds_for(x), 1000)
+    monkeypatch.setattr(side_by_side, "_has_accelerator", lambda: True)
+    np.testing.assert_array_equal(together, importance.log_likelihood(off, x, seeds_for(x), 1000))
 
 
 def test_an_example_has_the_same_estimate_in_a_batch_of_any_size(linear_gaussian, off, monkeypatch):

@@ -361,11 +361,12 @@ def test_processes_that_train_together_are_told_their_run(monkeypatch, place):
 
 
 def test_processes_with_other_data_do_not_train_together(monkeypatch):
-    digest = zlib.crc32(b"mine") % 2**12
+    digest = zlib.crc32(b'{"data": "mine"}') % 2**12
     sums = iter([14.0, 2.0, digest + 1.0, 2.0])  # of steps, of processes, of digests, of processes
     monkeypatch.setattr(strategies, "total", lambda model, number: next(sums))
-    with pytest.raises(cluster.ClusterError, match="has another fingerprint than"):
-        strategies.check_agreement(None, 7, "mine")
+    strategies.check_place(None, 7)
+    with pytest.raises(cluster.ClusterError, match=r'Those of this one, {"data": "mine"}, aren'):
+        strategies.check_conditions(None, {"data": "mine"})
 
 
 def test_pipelines_train_refuses_a_strategy_as_a_usage_error(tmp_path):

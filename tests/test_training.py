@@ -145,6 +145,16 @@ def test_sigterm_at_any_block_and_resuming_ends_with_the_same_bits(
     assert scalars(tmp_path) == scalars(whole_run)
 
 
+def test_examples_that_live_on_the_device_give_the_same_bits_by_xla(tmp_path, monkeypatch):
+    data, ends = components.build(Dataset, "mnist(limit=200)"), []  # whole batches: one program
+    for resident in (2**30, 0):
+        monkeypatch.setattr(feeding, "_RESIDENT_BYTES", resident)
+        vae = make("xla")
+        loop.train(vae, data, tmp_path / str(resident), epochs=1, **NUMBERS)
+        ends.append(state(vae))
+    assert ends[0] == ends[1]
+
+
 def test_examples_that_live_on_the_device_give_the_same_bits(tmp_path, monkeypatch):
     vae = make("graph")
     loop.train(vae, make_data(), tmp_path / "kept", epochs=1, **NUMBERS)
@@ -341,6 +351,8 @@ def test_resuming_with_other_data_is_refused(whole, tmp_path):
         ({}, {"learning_rate": 2e-3}, "learning rate: 0.001, and now 0.002"),
         ({}, {"learning_rate_schedule": "cosine"}, "and now 0.001, cosine over 20 steps"),
         ({}, {"adam_epsilon": 1e-4}, "epsilon of Adam: 1e-07, and now 0.0001"),
+        ({}, {"clip_norm": 2.0}, "norm to clip at: None, and now 2.0"),
+        ({"dtype": "mixed_bfloat16"}, {}, "precision: float32, and now mixed_bfloat16"),
     ],
 )
 def test_resuming_under_other_conditions_says_which(whole, tmp_path, model, options, said):
@@ -349,6 +361,21 @@ def test_resuming_under_other_conditions_says_which(whole, tmp_path, model, opti
         loop.train(make(**model), make_data(), run, **{"epochs": 4, **NUMBERS, **options})
     assert str(error.value).count("and now") == 1
     assert curves(run) == curves(whole[0])
+
+
+def test_a_run_that_has_ended_needs_its_data_alone(whole, tmp_path, monkeypatch):
+    run, vae = shutil.copytree(whole[0], tmp_path / "run"), make("graph")
+    monkeypatch.setattr(conditions, "_devices", lambda model: "8 x TPU")
+    result = loop.train(vae, make_data(), run, epochs=3, **NUMBERS)
+    assert result.resumed_at.epoch == 3
+    with pytest.raises(checkpoints.CheckpointError, match="data: "):
+        loop.train(make(), components.build(Dataset, "mnist(limit=240)"), run, epochs=3, **NUMBERS)
+    with pytest.raises(checkpoints.CheckpointError, match="devices: 1 x CPU, and now 8 x TPU"):
+        loop.train(make(), make_data(), run, epochs=4, **NUMBERS)
+
+
+def test_what_a_checkpoint_does_not_say_is_not_compared():
+    conditions.check(checkpoints.Position(), {"data": "a", "devices": "1 x CPU"}, epochs=9)
 
 
 def test_resuming_with_another_tensorflow_says_so(whole, tmp_path, monkeypatch):
@@ -394,16 +421,16 @@ def test_a_loss_that_is_not_finite_stops_with_its_name_and_step(tmp_path):
     assert (position.epoch, position.step_in_epoch, position.steps) == (0, 3, 3)
 
 
-def test_a_validation_split_without_a_density_stops_and_keeps_the_weights(tmp_path):
-    vae, data = make(), make_data()
+def test_a_validation_split_without_a_density_stops_however_often_it_is_resumed(whole, tmp_path):
+    run, data = shutil.copytree(whole[0], tmp_path / "run"), make_data()
     split = data.split
     data.split = lambda *which: split(*which).map(lambda x: x / 0.0)
-    with pytest.raises(keeper.NotFiniteError, match="validation ELBO of epoch 1 is NaN"):
-        loop.train(vae, data, tmp_path, epochs=2, **NUMBERS)
-    other = compiled(make(seed=5))
-    position, best, _ = checkpoints.restore(other, tmp_path / "checkpoints")
-    assert (position.epoch, position.best_epoch, best) == (1, 0, None)
-    assert state(other) == state(vae)
+    for _ in range(2):
+        with pytest.raises(keeper.NotFiniteError, match="validation ELBO of epoch 4 is NaN"):
+            loop.train(make(), data, run, epochs=4, **NUMBERS)
+        vae = compiled(make(seed=5))
+        position, _, _ = checkpoints.restore(vae, run / "checkpoints")
+        assert (position.epoch, state(vae)) == (3, whole[1])  # of the last good epoch
 
 
 def _broken_backwards(x, bad):

@@ -231,7 +231,7 @@ class Joint:
         return self.objective(x, model.posterior(x), model.prior(), likelihood_of, step, seed)
 
     def log_likelihood(self, x, num_samples=5000, seed=0):
-        """Estimates log p(x) from below by importance sampling from q(z|x).
+        """Estimates log p(x) from below by importance sampling from q(z|x), without a gradient.
 
         Args:
             x: Float tensor `[batch, *event_shape]`; for a conditional model a pair (x, condition),

@@ -10,13 +10,15 @@ import tensorflow as tf
 
 from tfvae.cores import num_cores
 
-_MOST = 8  # each holds memory of its own
+_AT_ONCE = 2  # each holds memory of its own
 
 
 def run(function, items):
     """Yields what a function makes of each item, in their order, working on several at once.
 
-    On an accelerator, and while a function is traced, one at a time.
+    On an accelerator, and while a function is traced, one at a time. Else in threads of their own,
+    which see no gradient tape and no scope of the caller. What is left is cancelled when the
+    generator is closed.
 
     Args:
         function: Takes an item.
@@ -25,7 +27,7 @@ def run(function, items):
     if not tf.executing_eagerly() or _has_accelerator():
         yield from map(function, items)
         return
-    with concurrent.futures.ThreadPoolExecutor(min(num_cores(), _MOST)) as pool:
+    with concurrent.futures.ThreadPoolExecutor(min(num_cores(), _AT_ONCE)) as pool:
         # An interruption ends it after the calls that run: those that wait are cancelled.
         yield from pool.map(function, items)
 

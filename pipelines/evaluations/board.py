@@ -36,7 +36,8 @@ def _scalars(report):
         found |= {part: information.get(part) for part in (name, f"{name}_standard_error")}
     found["active_latents"] = report["latents"]["num_active"]
     for name, value in report.get("tightness", {}).items():
-        found[f"tightness/{name}"] = value
+        if name != "seed" and not name.startswith("num_"):
+            found[f"tightness/{name}"] = value
     for name, score in report.get("disentanglement", {}).get("scores", {}).items():
         found[f"disentanglement/{name}"] = score["value"]
     for name, area in report.get("scores", {}).get("auroc", {}).items():

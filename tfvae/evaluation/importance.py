@@ -1,5 +1,7 @@
 """The importance-weighted estimate of log p(x)."""
 
+import contextlib
+
 import tensorflow as tf
 
 from tfvae import noise, side_by_side, xla
@@ -54,18 +56,33 @@ def log_likelihood(model, x, seeds, num_samples, on_rows=None):
     check_count("num_samples", num_samples)
     batch = max(1, int(x.shape[0]))
     chunk = max(1, min(num_samples, _ROWS // batch))
-    calls = list(_calls(num_samples, chunk, max(1, _CALL_ROWS // (chunk * batch))))
+    calls = list(_calls(num_samples, chunk, _chunks_of_call(num_samples // chunk, chunk * batch)))
 
     def add(call):
         start, num, size = call
         return _add_weights(model, x, seeds, tf.constant(start), tf.constant(num), size)
 
     sums = []
-    for (_, num, size), part in zip(calls, side_by_side.run(add, calls), strict=True):
-        sums.append(part)
-        if on_rows is not None:
-            on_rows(num * size * batch)
+    with contextlib.closing(side_by_side.run(add, calls)) as parts:
+        for (_, num, size), part in zip(calls, parts, strict=True):
+            sums.append(part)
+            if on_rows is not None:
+                on_rows(num * size * batch)
     return tf.reduce_logsumexp(sums, axis=0) - tf.math.log(tf.cast(num_samples, tf.float32))
+
+
+def _chunks_of_call(num_chunks, rows):
+    """Returns how many chunks of so many rows a call takes.
+
+    A multiple of 8 calls of about one size, where there are chunks enough, so that several at once
+    end together.
+
+    Examples:
+        >>> _chunks_of_call(1250, rows=2000), _chunks_of_call(25, rows=2000)
+        (79, 4)
+    """
+    calls = 8 * -(-num_chunks * rows // (8 * _CALL_ROWS))
+    return max(1, -(-num_chunks // max(1, calls)))
 
 
 def _calls(num_samples, chunk, most):

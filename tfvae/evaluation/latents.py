@@ -38,7 +38,7 @@ def kl(posterior, prior, z):
         z: Codes drawn from q, `[batch, latent]`, for the pairs without a closed form.
 
     Returns:
-        terms: `[batch, latent]`, nats, or None where the marginals of one aren't known.
+        terms: `[batch, latent]`, nats, or None where nothing of single latents is known.
     """
     terms = kl_terms(posterior, prior)
     if terms is not None:

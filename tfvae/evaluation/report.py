@@ -76,7 +76,7 @@ def with_error(name, values):
     """Returns the mean of values and its standard error, a dict of two.
 
     Examples:
-        >>> with_error("elbo", np.array([1.0, 2.0, 3.0]))
+        >>> with_error("elbo", [1.0, 2.0, 3.0])
         {'elbo': 2.0, 'elbo_standard_error': 0.5773502691896257}
     """
     moments = Moments()

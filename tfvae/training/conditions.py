@@ -4,13 +4,26 @@ import importlib.metadata
 
 import tensorflow as tf
 
+from tfvae import __version__
 from tfvae.training import rates, strategies
 from tfvae.training.checkpoints import CheckpointError
 
-_PARTS = ("network", "posterior", "likelihood", "prior", "objective", "condition", "seed")
+_PARTS = (
+    "latent_size",
+    "network",
+    "posterior",
+    "likelihood",
+    "prior",
+    "objective",
+    "condition",
+    "mask_missing",
+    "transform",
+    "seed",
+)
 _PACKAGES = ("tensorflow", "keras", "tensorflow-probability")
-_LONGEST = 12  # characters that tell fingerprints apart for a reader
 _DATA = "data"
+_LONGEST = {_DATA: 12}  # characters that tell fingerprints apart for a reader
+_LONG = 100
 
 
 def of(model, dataset, *, batch_size, seed, rate, adam_epsilon, clip_norm):
@@ -37,25 +50,30 @@ def of(model, dataset, *, batch_size, seed, rate, adam_epsilon, clip_norm):
         "norm to clip at": clip_norm,
         "devices": _devices(model),
         "steps by": _compiler(model),
+        "tfvae": __version__,
         **{package: importlib.metadata.version(package) for package in _PACKAGES},
     }
     return {name: str(value) for name, value in found.items()}
 
 
-def check(position, now):
+def check(position, now, epochs):
     """Refuses to go on under other conditions than a run began under.
+
+    Of a run that has ended only the data must be the same: its weights are there.
 
     Args:
         position: The `Position` of its checkpoint.
         now: What `of` returns now; what the checkpoint lacks isn't compared.
+        epochs: Epochs that the run is to have.
 
     Raises:
         CheckpointError: If they differ.
     """
     began = position.conditions
+    names = now if position.epoch < epochs else [_DATA]
     changed = [
         f"{name}: {_short(name, began[name])}, and now {_short(name, now[name])}"
-        for name in now
+        for name in names
         if began.get(name, now[name]) != now[name]
     ]
     if changed:
@@ -80,4 +98,5 @@ def _compiler(model):
 
 
 def _short(name, text):
-    return f"{text[:_LONGEST]}..." if name == _DATA else text
+    longest = _LONGEST.get(name, _LONG)
+    return f"{text[:longest]}..." if len(text) > longest else text

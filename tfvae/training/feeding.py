@@ -12,7 +12,7 @@ _BEST_RESIDENT_STEPS = 50
 _RESIDENT_BYTES = 2**30  # training examples that a device holds: a small part of its memory
 
 
-def make(dataset, batch_size, seed, strategy=None):
+def make(dataset, batch_size, seed, strategy=None, quick_steps=True):
     """Returns the feed of a data set for a strategy: the fastest way to train on it.
 
     One device holds the training examples itself where they are in memory and take no more than
@@ -23,6 +23,8 @@ def make(dataset, batch_size, seed, strategy=None):
         batch_size: Examples a step, over all devices together.
         seed: Int; the order of the data follows from it.
         strategy: `tf.distribute.Strategy`, or None for one device.
+        quick_steps: Whether a step takes milliseconds, as those of dense layers do, and not some
+            tenths of a second, as those of convolutions on a CPU: then more of them make a block.
 
     Returns:
         A feed. Its `steps` are the steps of an epoch of `batch_size` examples each,
@@ -38,7 +40,8 @@ def make(dataset, batch_size, seed, strategy=None):
         return _Shares(dataset, batch_size, seed, strategy)
     examples = dataset.examples_in_memory()
     if examples is not None and examples.nbytes <= _RESIDENT_BYTES:
-        return _Resident(dataset, batch_size, seed)
+        best = _BEST_RESIDENT_STEPS if quick_steps else _BEST_BLOCK_STEPS
+        return _Resident(dataset, batch_size, seed, best)
     return _Blocks(dataset, batch_size, seed)
 
 
@@ -47,12 +50,11 @@ class _Blocks:
 
     calls_a_look = 1
     validation_steps = None  # a data set of its own says when it ends
-    best_steps = _BEST_BLOCK_STEPS
 
-    def __init__(self, dataset, batch_size, seed):
+    def __init__(self, dataset, batch_size, seed, best=_BEST_BLOCK_STEPS):
         self._dataset, self.batch_size, self._seed = dataset, batch_size, seed
         self.steps = dataset.steps_per_epoch(batch_size)
-        self._num_steps = block_steps(self.steps, self.best_steps)
+        self._num_steps = block_steps(self.steps, best)
 
     def calls(self, start):
         return self._dataset.block_steps(self.batch_size, self._num_steps, start)
@@ -73,8 +75,6 @@ class _Resident(_Blocks):
 
     Each step gathers its examples on the device, so that next to nothing is sent there.
     """
-
-    best_steps = _BEST_RESIDENT_STEPS
 
     def training(self, epoch, start):
         first = epoch * self.steps + start

@@ -83,12 +83,11 @@ class Keeper(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):  # noqa: D102 - Keras's hook
         criterion, value = self._criterion(logs or {})
         if math.isnan(value):
-            self._save(epoch=epoch + 1, step_in_epoch=0, means={})
             raise NotFiniteError(
                 f"The validation {criterion} of epoch {epoch + 1} is NaN, and the loss of training "
                 f"isn't: the model gives an example of the validation split no density. Look at "
-                f"the data with `python -m pipelines.inspect`, or choose another likelihood; the "
-                f"weights are in the newest checkpoint."
+                f"the data with `python -m pipelines.inspect`, or choose another likelihood. The "
+                f"newest checkpoint is that of the epoch before."
             )
         best = {}
         if value > self.position.best_value:

@@ -7,6 +7,7 @@ import pathlib
 
 import keras
 
+from tfvae import xla
 from tfvae.training import adaptation, checkpoints, conditions, feeding, rates, strategies
 from tfvae.training.guard import FiniteGuard
 from tfvae.training.images import Images
@@ -74,14 +75,19 @@ def train(
         NotFiniteError: If a loss or gradient isn't finite; a checkpoint has been written.
         CheckpointError: If there are checkpoints, and none that can be gone on from.
     """
-    feed = feeding.make(dataset, batch_size, seed, strategies.of(vae))
+    feed = feeding.make(dataset, batch_size, seed, strategies.of(vae), xla.pays_off(vae))
     check_schedule(vae.objective, feed.steps, epochs)
     directory = pathlib.Path(directory)
     strategies.check_model(vae, clip_norm)
     rate = (learning_rate_schedule, learning_rate, epochs * feed.steps)
     folder = directory / "checkpoints"
-    options = {"batch_size": batch_size, "adam_epsilon": adam_epsilon, "clip_norm": clip_norm}
-    at, best_weights = _begin(vae, dataset, feed, folder, rate, seed, options)
+    options = {"adam_epsilon": adam_epsilon, "clip_norm": clip_norm, "rate": rate}
+    with strategies.scope_of(strategies.of(vae)):  # the optimizer has variables too
+        _compile(vae, feed, **options)
+        now = conditions.of(vae, dataset, batch_size=batch_size, seed=seed, **options)
+        at, best_weights = _begin(vae, folder, now, epochs)
+        if (at.epoch, at.step_in_epoch) == (0, 0):
+            adaptation.adapt(vae, dataset, seed)
     writes = strategies.writes(vae)
     keeper = Keeper(folder, at, best_weights, feed, writes)
     guard = FiniteGuard(dataset, batch_size, feed, seed, keeper)
@@ -95,24 +101,24 @@ def train(
     return Result(at, keeper.position.best_epoch, keeper.position.best_value)
 
 
-def _begin(vae, dataset, feed, folder, rate, seed, options):
-    """Compiles a VAE, and puts it where its newest checkpoint was, or where training begins.
+def _compile(vae, feed, *, rate, adam_epsilon, clip_norm):
+    options = {"epsilon": adam_epsilon, "global_clipnorm": clip_norm}
+    vae.compile(keras.optimizers.Adam(rates.make(*rate), **options), prepare=feed.prepare())
+
+
+def _begin(vae, folder, now, epochs):
+    """Puts a compiled VAE where its newest checkpoint was.
 
     Returns:
-        The `Position`, and the weights of the best epoch or None.
+        The `Position`, that of the beginning without a checkpoint, and the weights of the best
+        epoch or None.
     """
-    with strategies.scope_of(strategies.of(vae)):  # the optimizer has variables too
-        epsilon, clip_norm = options["adam_epsilon"], options["clip_norm"]
-        adam = keras.optimizers.Adam(rates.make(*rate), epsilon=epsilon, global_clipnorm=clip_norm)
-        vae.compile(adam, prepare=feed.prepare())
-        now = conditions.of(vae, dataset, seed=seed, rate=rate, **options)
-        check = functools.partial(conditions.check, now=now)
-        at, best_weights, damaged = checkpoints.restore(vae, folder, check)
-        for path in damaged:
-            print(f"Passed over the damaged checkpoint {path}.")
-        strategies.check_agreement(vae, at.steps, dataset.fingerprint())
-        if (at.epoch, at.step_in_epoch) == (0, 0):
-            adaptation.adapt(vae, dataset, seed)
+    strategies.check_conditions(vae, now)  # before one process refuses what others go on with
+    check = functools.partial(conditions.check, now=now, epochs=epochs)
+    at, best_weights, damaged = checkpoints.restore(vae, folder, check)
+    for path in damaged:
+        print(f"Passed over the damaged checkpoint {path}.")
+    strategies.check_place(vae, at.steps)
     return dataclasses.replace(at, conditions=now), best_weights
 
 

@@ -127,29 +127,38 @@ def check_model(model, clip_norm):
         )
 
 
-def check_agreement(model, steps, fingerprint):
-    """Refuses processes that would begin at different steps, or train on different data.
-
-    The first would wait for each other for ever, the second would learn what nobody asked for.
+def check_conditions(model, conditions):
+    """Refuses processes that would train under different conditions: on other data, say.
 
     Args:
         model: The Keras model that is trained.
-        steps: Steps that this process's checkpoint has taken.
-        fingerprint: Of the data of this process.
+        conditions: As `conditions.of` returns them.
 
     Raises:
         ClusterError: If they would.
     """
-    place = steps % _MOST_COMPARED
-    if not _agree(model, place):
+    text = json.dumps(conditions, sort_keys=True)
+    if not _agree(model, zlib.crc32(text.encode()) % _MOST_COMPARED):
+        raise cluster.ClusterError(
+            f"Processes that train together read the same data, with the same options and "
+            f"versions. Those of this one, {text}, aren't those of others. Give each the same."
+        )
+
+
+def check_place(model, steps):
+    """Refuses processes that would begin at different steps, and wait for each other for ever.
+
+    Args:
+        model: The Keras model that is trained.
+        steps: Steps that this process's checkpoint has taken.
+
+    Raises:
+        ClusterError: If they would.
+    """
+    if not _agree(model, steps % _MOST_COMPARED):
         raise cluster.ClusterError(
             f"Processes that train together go on from one checkpoint. This one found that of step "
             f"{steps}, others were at another step. Put the run directory where all can read it."
-        )
-    if not _agree(model, zlib.crc32(fingerprint.encode()) % _MOST_COMPARED):
-        raise cluster.ClusterError(
-            "Processes that train together read the same data. This one's has another fingerprint "
-            "than that of others. Give each the same files and the same `--dataset`."
         )
 
 
