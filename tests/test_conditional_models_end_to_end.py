@@ -11,6 +11,7 @@ from serving_stand_in import StandIn
 from pipelines import check_serving, encode, evaluate, exports, generate, plot, runs, train
 from pipelines.cli import UsageError
 from tfvae import components, noise
+from tfvae.figures import gallery
 from tfvae.figures.base import Figure
 from tfvae.serving import Client, seeds
 from tfvae.training.images import Images
@@ -164,7 +165,14 @@ SHORT = [
 ]  # fmt: skip
 
 
-@pytest.mark.usefixtures("old_processes")
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Leaves out pictures, which take longer than all the rest."""
+    monkeypatch.setattr(gallery, "render_all", lambda *_, **__: {})
+    monkeypatch.setattr(Images, "on_epoch_end", lambda *_, **__: None)
+
+
+@pytest.mark.usefixtures("old_processes", "no_pictures")
 def test_a_run_given_numbers_reaches_its_exports(tmp_path):
     rng = np.random.default_rng(0)
     c = rng.normal(size=(60, 2)).astype(np.float32)
@@ -183,6 +191,7 @@ def test_a_run_given_numbers_reaches_its_exports(tmp_path):
     assert np.all(drawn[0] != drawn[1])
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_run_on_streamed_labels_ends_with_its_evaluation(tmp_path):
     pattern = f"{samples.folder()}/x-*.tfrecord"
     features = "features={'x': 'uint8[6,5,1]'}"
