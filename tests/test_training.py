@@ -159,6 +159,8 @@ def test_a_device_keeps_examples_that_are_small_and_in_memory(monkeypatch):
     data, pairs = make_data(), Conditioned(make_data(), Label())
     assert type(feeding.make(data, 50, 0)) is feeding._Resident
     assert type(feeding.make(pairs, 50, 0)) is feeding._Blocks
+    lengths = {quick: feeding.make(data, 1, 0, quick_steps=quick).calls(0) for quick in (0, 1)}
+    assert lengths == {0: [23] * 10, 1: [46] * 5}  # signals are looked at between two calls
     monkeypatch.setattr(feeding, "_RESIDENT_BYTES", data.examples_in_memory().nbytes - 1)
     assert type(feeding.make(data, 50, 0)) is feeding._Blocks
 

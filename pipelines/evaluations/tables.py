@@ -160,8 +160,7 @@ def _anomalies(found):
     rows = []
     for name, area in found["auroc"].items():
         label = f"minus {name}" if scores.TERMS.get(name) else name
-        error = area["standard_error"]
-        rows.append((label, f"{area['value']:.3f}", "" if error is None else f"{error:.3f}"))
+        rows.append((label, f"{area['value']:.3f}", _error(area["standard_error"], ".3f")))
     about = found["anomalies"]
     title = f"{about['num_anomalies']:,} anomalies among {found['num_examples']:,} examples"
     return Table(title, ("score, more is stranger", "AUROC", "standard error"), tuple(rows))
@@ -177,8 +176,8 @@ _PARTS = {
 
 def _row(label, values, name, digits=".2f"):
     error = values.get(f"{name}_standard_error")  # older reports lack some
-    return label, format(values[name], digits), "" if error is None else format(error, digits)
+    return label, format(values[name], digits), _error(error, digits)
 
 
-def _error(error):
-    return "" if error is None else f"{error:.2f}"
+def _error(error, digits=".2f"):
+    return "" if error is None else format(error, digits)

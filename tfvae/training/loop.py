@@ -81,13 +81,8 @@ def train(
     strategies.check_model(vae, clip_norm)
     rate = (learning_rate_schedule, learning_rate, epochs * feed.steps)
     folder = directory / "checkpoints"
-    options = {"adam_epsilon": adam_epsilon, "clip_norm": clip_norm, "rate": rate}
-    with strategies.scope_of(strategies.of(vae)):  # the optimizer has variables too
-        _compile(vae, feed, **options)
-        now = conditions.of(vae, dataset, batch_size=batch_size, seed=seed, **options)
-        at, best_weights = _begin(vae, folder, now, epochs)
-        if (at.epoch, at.step_in_epoch) == (0, 0):
-            adaptation.adapt(vae, dataset, seed)
+    options = {"adam_epsilon": adam_epsilon, "clip_norm": clip_norm, "rate": rate, "seed": seed}
+    at, best_weights = _begin(vae, dataset, feed, folder, epochs, options)
     writes = strategies.writes(vae)
     keeper = Keeper(folder, at, best_weights, feed, writes)
     guard = FiniteGuard(dataset, batch_size, feed, seed, keeper)
@@ -101,13 +96,26 @@ def train(
     return Result(at, keeper.position.best_epoch, keeper.position.best_value)
 
 
-def _compile(vae, feed, *, rate, adam_epsilon, clip_norm):
-    options = {"epsilon": adam_epsilon, "global_clipnorm": clip_norm}
-    vae.compile(keras.optimizers.Adam(rates.make(*rate), **options), prepare=feed.prepare())
+def _begin(vae, dataset, feed, folder, epochs, options):
+    """Compiles a VAE, and puts it where its newest checkpoint was, or where training begins.
+
+    Returns:
+        What `_restore` does.
+    """
+    epsilon, clip_norm = options["adam_epsilon"], options["clip_norm"]
+    rate = rates.make(*options["rate"])
+    with strategies.scope_of(strategies.of(vae)):  # the optimizer has variables too
+        adam = keras.optimizers.Adam(rate, epsilon=epsilon, global_clipnorm=clip_norm)
+        vae.compile(adam, prepare=feed.prepare())
+        now = conditions.of(vae, dataset, batch_size=feed.batch_size, **options)
+        at, best_weights = _restore(vae, folder, now, epochs)
+        if (at.epoch, at.step_in_epoch) == (0, 0):
+            adaptation.adapt(vae, dataset, options["seed"])
+    return at, best_weights
 
 
-def _begin(vae, folder, now, epochs):
-    """Puts a compiled VAE where its newest checkpoint was.
+def _restore(vae, folder, now, epochs):
+    """Puts the newest checkpoint back, if it was made under the conditions of now.
 
     Returns:
         The `Position`, that of the beginning without a checkpoint, and the weights of the best
