@@ -191,7 +191,7 @@ def read_recipe(name):
         path = RECIPES / f"{name}.toml"
     try:
         text = path.read_text(encoding="utf-8")
-        options = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        options = _read_json(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         raise UsageError(
             f"The recipe {path} can't be read: {error.strerror}. Those that come with tfvae: "
@@ -202,6 +202,19 @@ def read_recipe(name):
             f"The recipe {path} is no valid {path.suffix or 'TOML'}: {error}."
         ) from error
     return {name: _check(name, value, path) for name, value in _options_of(options, path)}
+
+
+def _read_json(text):
+    """Reads JSON as TOML is read: a key that is there twice is an error."""
+
+    def unique(pairs):
+        keys = [key for key, _ in pairs]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise ValueError(f"the key {key!r} is there twice")
+        return dict(pairs)
+
+    return json.loads(text, object_pairs_hook=unique)
 
 
 def _options_of(options, path):

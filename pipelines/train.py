@@ -28,6 +28,10 @@ _CHECKED = 2_000_000  # values that are compared with the support of the likelih
 _PARTS = ("network", "posterior", "likelihood", "prior", "objective")
 
 
+class _Refused(Failure):
+    """A run that can't be gone on with, as it is to be."""
+
+
 def main(argv):
     """Trains as the command line says.
 
@@ -55,8 +59,8 @@ def _train_and_write(run, options, given):
         if not given.resume:
             name = components.read(options["dataset"]).name
             run = stack.enter_context(places.begun(run, name))
-        _write_options(run, options)
-        result = _train(vae, dataset, run, options, given)
+        with _recorded(run, options):
+            result = _train(vae, dataset, run, options, given)
         trained = result.resumed_at.epoch < options["epochs"]
         try:
             finishing.finish(vae, dataset, run, options, given, trained=trained)
@@ -142,12 +146,26 @@ def _check_data(likelihood, dataset, options):
     likelihood.check_data(np.array(dataset.value_range(), np.float32))
 
 
-def _write_options(run, options):
+@contextlib.contextmanager
+def _recorded(run, options):
+    """Writes the options of a run; a resumed one that is refused keeps those that it had."""
+    path = run / OPTIONS
+    before = path.read_bytes() if path.exists() else None
+    text = json.dumps({**options, "tfvae_version": tfvae.__version__}, indent=2)
+    _write(path, f"{text}\n".encode())
+    try:
+        yield
+    except _Refused:
+        if before is not None:
+            _write(path, before)
+        raise
+
+
+def _write(path, content):
     from tfvae.files import write_atomically
 
-    text = json.dumps({**options, "tfvae_version": tfvae.__version__}, indent=2)
-    with write_atomically(run / OPTIONS) as file:
-        file.write(f"{text}\n".encode())
+    with write_atomically(path) as file:
+        file.write(content)
 
 
 def _train(vae, dataset, run, options, given):
@@ -179,7 +197,9 @@ def _run_training(vae, dataset, run, options, given):
             f"with `{_again(run, given)}`.",
             error.signal,
         ) from None
-    except (CheckpointError, NotFiniteError, cluster.ClusterError) as error:
+    except CheckpointError as error:
+        raise _Refused(str(error)) from error
+    except (NotFiniteError, cluster.ClusterError) as error:
         raise Failure(str(error)) from error
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
         raise Failure(

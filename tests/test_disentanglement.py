@@ -158,6 +158,16 @@ def test_collapsed_latents_have_no_vote():
     assert measure("factor_vae", faint, factors)["factor_vae"].value == 0.0
 
 
+def test_a_value_that_one_example_has_is_never_held_fixed():
+    # With one example nothing varies, and whichever latent comes first would have the vote.
+    factors = grid(4, 5, times=5)
+    factors[:50, 1] = 5 + np.arange(50)
+    assert measure("factor_vae", factors, factors)["factor_vae"].value == 1.0
+    factors[:, 1] = np.arange(len(factors))
+    with pytest.raises(ValueError, match="Of factor 1 each of the 100 examples has a value of its"):
+        measure("factor_vae", factors, factors)
+
+
 def test_votes_by_groups_are_votes_by_pictures_with_a_factor_held_fixed():
     # The mean of Var(z_i) / Var(z_i) over votes, against draws of the factors themselves.
     sizes, metric = (4, 6), components.build(Metric, "factor_vae(num_votes=1000)")

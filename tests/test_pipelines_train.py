@@ -366,6 +366,16 @@ def test_a_bad_recipe_is_refused(text, message, tmp_path):
     assert message in refused(train.main, "--recipe", recipe)
 
 
+def test_a_recipe_in_json_is_read_as_one_in_toml(tmp_path):
+    recipe = tmp_path / "recipe.json"
+    recipe.write_text('{"epochs": 4}')
+    assert commands.read_recipe(str(recipe)) == {"epochs": 4}
+    recipe.write_text('{"epochs": 4, "epochs": 5}')
+    assert "is no valid .json: the key 'epochs' is there twice." in refused(
+        train.main, "--recipe", recipe
+    )
+
+
 @pytest.mark.parametrize("main", [evaluate.main, export.main])
 def test_programs_that_need_a_run_say_so(main, tmp_path):
     assert "does not exist" in refused(main, tmp_path / "nowhere")

@@ -14,6 +14,7 @@ import tfvae
 from pipelines import cli, commands, evaluate, finishing, places, results, runs, train
 from tfvae import locks
 from tfvae.figures import gallery
+from tfvae.training import conditions
 from tfvae.training.images import Images
 
 SMALL = [
@@ -92,6 +93,17 @@ def test_results_are_written_once_whenever_they_are_interrupted(written, monkeyp
         "finished": True,
         "exports": {"first": 1, "second": 1},
     }
+
+
+def test_a_run_that_is_not_gone_on_with_keeps_its_options(written, monkeypatch):
+    del written
+    train.main([*SMALL, "--run", "run", "--no-export"])
+    options = pathlib.Path("run/options.json")
+    before = options.read_bytes()
+    monkeypatch.setattr(conditions, "_devices", lambda _: "1 x another")
+    with pytest.raises(cli.Failure, match="devices: 1 x CPU, and now 1 x another"):
+        train.main(["--resume", "--run", "run", "--epochs", "2"])
+    assert options.read_bytes() == before
 
 
 def test_a_run_that_was_refused_is_not_published_by_resuming_it(written, monkeypatch):

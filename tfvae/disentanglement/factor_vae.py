@@ -89,19 +89,22 @@ class _Draw(abc.ABC):
 
 
 class _Finder(_Draw):
-    """Finds them among the examples of the sample. A value comes as often as it does there."""
+    """Finds them among the examples of the sample. A value comes as often as it does there.
+
+    But for one that a single example has: no other factor would vary.
+    """
 
     def __init__(self, sample, *options):
         super().__init__(sample, *options)
         self._codes = self._scaled(sample.codes)
-        self._groups = [_groups(column) for column in sample.classes.T]
+        self._groups = [_groups(factor, column) for factor, column in enumerate(sample.classes.T)]
 
     def __call__(self, fixed, rng):
         return np.stack([self._codes[self._members(factor, rng)] for factor in fixed])
 
     def _members(self, factor, rng):
         order, first, last = self._groups[factor]
-        row = rng.integers(len(order))
+        row = rng.integers(len(first))
         members = order[first[row] : last[row]]
         return members[rng.integers(len(members), size=self._num)]
 
@@ -122,9 +125,22 @@ class _Maker(_Draw):
         return self._scaled(np.asarray(codes, np.float64)).reshape(*shape, -1)
 
 
-def _groups(classes):
-    """Returns rows sorted by class, and where the class of each of them begins and ends."""
+def _groups(factor, classes):
+    """Returns rows sorted by class, and where the class of each of them begins and ends.
+
+    The last two leave out those that are alone in their class.
+
+    Raises:
+        ValueError: If all are.
+    """
     order = np.argsort(classes, kind="stable")
-    ends = np.cumsum(np.bincount(classes))
-    of = classes[order]
-    return order, (ends - np.bincount(classes))[of], ends[of]
+    counts = np.bincount(classes)
+    of, ends = classes[order], np.cumsum(counts)
+    of = of[counts[of] > 1]
+    if not len(of):
+        raise ValueError(
+            f"The FactorVAE score holds a factor at one value while others vary. Of factor "
+            f"{factor} each of the {len(classes):,} examples has a value of its own. Take more "
+            f"examples, or `factor_vae(anew=True)` where the data can make them."
+        )
+    return order, (ends - counts)[of], ends[of]
