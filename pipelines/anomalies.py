@@ -41,6 +41,11 @@ def groups(vae, dataset, split, labels=(), spec=None):
     own = dataset.labels(split)
     if spec is not None:
         other = _other(spec, vae, split)
+        if other.binarization != dataset.binarization:
+            print(
+                f"The AUROC will tell more than anomalies: their binarization is "
+                f"`{other.binarization}`, and that of the others `{dataset.binarization}`."
+            )
         num, num_other = dataset.num_examples(split), other.num_examples(split)
         return [
             Group(dataset, split, np.zeros(num, bool), own),
@@ -60,7 +65,8 @@ def groups(vae, dataset, split, labels=(), spec=None):
 
 
 def _other(spec, vae, split):
-    from tfvae.datasets import summary, values
+    from tfvae import masking
+    from tfvae.datasets import summary
     from tfvae.datasets.base import Dataset
     from tfvae.datasets.conditioned import Conditioned
 
@@ -73,5 +79,7 @@ def _other(spec, vae, split):
                 f"`--anomalies` are examples of the shape {tuple(vae.event_shape)}, as those that "
                 f"the model knows. Those of `{other.spec}` have {tuple(other.event_shape)}."
             )
-        vae.likelihood_layer.check_data(values.filled(summary.first(other, split, 500)))
+        some = masking.filled(summary.first(other, split, 500))
+        for x in (some, np.array(other.value_range(), np.float32)):  # and as far as all reach
+            vae.likelihood_layer.check_data(x)
         return other if vae.condition is None else Conditioned(other, vae.condition)

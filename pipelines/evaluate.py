@@ -1,5 +1,6 @@
 """Evaluate a run in nats: `python -m pipelines.evaluate RUN`."""
 
+import functools
 import json
 
 from pipelines import cli, factors, scores
@@ -45,13 +46,13 @@ def main(argv):
     _check_tightness(vae, given.tightness)
     additions = []
     if factors.asked(given):
-        additions.append(lambda: factors.evaluate(given, vae, dataset, given.split))
+        additions.append(lambda **_: factors.evaluate(given, vae, dataset, given.split))
     if request is not None:
         from pipelines import anomalies
 
         examples = anomalies.groups(vae, dataset, given.split, request.labels, request.spec)
         options = {"num_samples": given.num_samples, "seed": given.seed}
-        additions.append(lambda: scores.evaluate(request, examples, vae, **options))
+        additions.append(functools.partial(scores.evaluate, request, examples, vae, **options))
     wish = Wish(
         given.split,
         num_samples=given.num_samples,
@@ -155,7 +156,8 @@ def carry_out(vae, dataset, directory, wish, additions=()):
         dataset: A `Dataset`.
         directory: `pathlib.Path` of the run.
         wish: A `Wish`.
-        additions: Functions that each return what is added to the report, a dict.
+        additions: Functions that each return what is added to the report, a dict; of the `terms` of
+            the examples, name -> `[num_examples]`, and of the `console`.
     """
     from rich.console import Console
 
@@ -163,7 +165,7 @@ def carry_out(vae, dataset, directory, wish, additions=()):
 
     console, path = Console(highlight=False, soft_wrap=True), directory / REPORT
     try:
-        report = work.evaluate(vae, dataset, wish, console)
+        report, terms = work.evaluate(vae, dataset, wish, console)
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(f"Interrupted. {path} is as it was. {error}".strip()) from None
     found = tables.tables_of(report)
@@ -173,7 +175,7 @@ def carry_out(vae, dataset, directory, wish, additions=()):
         console.print(tables.show(table))
     try:
         for measure in additions:
-            more = measure()
+            more = measure(terms=terms, console=console)
             report.update(more)
             _add(report, path)
             for table in tables.parts_of(more):
@@ -210,12 +212,14 @@ def _write_page(vae, dataset, directory, wish, report):
 
 def _add(report, path):
     """Adds a report to the file; one with the same protocol takes the place of its forerunner."""
+    from pipelines.evaluations import records
     from tfvae.files import write_atomically
 
     reports = read_reports(path)
     reports = [r for r in reports if r["protocol"] != report["protocol"]] + [report]
+    text = json.dumps({"evaluations": records.as_json(reports)}, indent=2)
     with write_atomically(path) as file:
-        file.write(f"{json.dumps({'evaluations': reports}, indent=2)}\n".encode())
+        file.write(f"{text}\n".encode())
 
 
 def read_reports(path):

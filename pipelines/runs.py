@@ -1,6 +1,7 @@
 """The run directory: what a training run leaves, and how other programs read it."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -44,6 +45,11 @@ class Run:
                 f"The model of {self.directory} can't be loaded: {reason.rstrip('.')}. Restore "
                 f"{self.directory / MODEL}, or train again."
             ) from error
+
+    def digest(self):
+        """Returns what tells its model from another one: the SHA-256 of the file."""
+        with (self.directory / MODEL).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def dataset(self):
         """Returns the `Dataset` it was trained on."""

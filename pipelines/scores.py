@@ -7,6 +7,7 @@ import pathlib
 
 from pipelines import bulk, cli, outputs, scored
 from pipelines.cli import UsageError
+from pipelines.evaluations import work
 from tfvae.lazy import numpy as np
 
 #: What scores may be written as; the first is proposed.
@@ -71,7 +72,7 @@ def check(given):
     return Request(path, given.anomalous or (), given.anomalies)
 
 
-def evaluate(request, examples, vae, *, num_samples, seed):
+def evaluate(request, examples, vae, *, num_samples, seed, console, terms=None):
     """Scores examples, writes the file, and returns what is added to the report.
 
     The same command goes on where an interrupted one was.
@@ -82,6 +83,9 @@ def evaluate(request, examples, vae, *, num_samples, seed):
         vae: A `VAE`.
         num_samples: Importance samples an example; 0 scores by the ELBO.
         seed: Int.
+        console: A `rich` console, for the progress.
+        terms: The terms of the run's own examples, where an evaluation with the same options has
+            found them.
 
     Returns:
         Dict that holds `scores`.
@@ -92,15 +96,19 @@ def evaluate(request, examples, vae, *, num_samples, seed):
     own = examples[0]
     reference = "train" if own.split == "validation" else "validation"
     asked = scored.asked(examples, vae, reference, options)
-    compute = functools.partial(scores.mean_bound, vae, own.dataset, reference, **options)
+    compute = functools.partial(_mean, vae, own.dataset, reference, console, options)
     mean = scored.mean(request.path, asked, compute, _OPTION)
     num = sum(group.dataset.num_examples(group.split) for group in examples)
     table = bulk.Table(request.path, asked, num, _OPTION)
     table.num_done, at = scored.place(examples, table.num_done, scores.CHUNK)
-    kept = {name: [rows] for name, rows in table.done().items() if name not in _PLAIN}
-    rows = _rows(examples, vae, mean, options, at)
+    kept: dict = {}
+    rows = _rows(examples, vae, mean, options, at, terms)
+    if own.anomalous is not None:
+        kept = {name: [done] for name, done in table.done().items() if name not in _PLAIN}
+        rows = _keeping(rows, kept)
     try:
-        table.write(_keeping(cli.tracked(rows, "scoring", num, table.num_done), kept))
+        with work.counted(console, "scoring", num - table.num_done) as on_rows:
+            table.write(_counting(rows, on_rows))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"{table.num_done:,} of {num:,} examples have been scored: the same command goes on."
@@ -109,7 +117,11 @@ def evaluate(request, examples, vae, *, num_samples, seed):
     found = {
         "file": str(request.path),
         "num_examples": num,
-        "typicality": {"mean": mean, "of": scores.bound_of(kept), "over": reference},
+        "typicality": {
+            "mean": mean,
+            "of": "log_likelihood" if num_samples else "elbo",
+            "over": reference,
+        },
     }
     if own.anomalous is None:
         return {"scores": found}
@@ -120,13 +132,32 @@ def evaluate(request, examples, vae, *, num_samples, seed):
     return {"scores": found}
 
 
-def _rows(examples, vae, mean, options, at):
+def _mean(vae, dataset, split, console, options):
+    from tfvae.evaluation import scores
+
+    with work.counted(console, f"scoring {split}", dataset.num_examples(split)) as on_rows:
+        return scores.mean_bound(vae, dataset, split, **options, on_rows=on_rows)
+
+
+def _terms(vae, group, options, start, known):
+    """Yields the terms of a group in chunks, from an example on; those that are known, or anew."""
+    from tfvae.evaluation import scores
+
+    if known is None:
+        yield from scores.terms(vae, group.dataset, group.split, **options, start=start)
+        return
+    for first in range(start, len(known["elbo"]), scores.CHUNK):
+        rows = slice(first, first + scores.CHUNK)
+        yield {name: known[name][rows] for name in scores.TERMS if name in known}
+
+
+def _rows(examples, vae, mean, options, at, known):
     """Yields the columns of the file in chunks, from a place on."""
     from tfvae.evaluation import scores
 
     first, start = at
-    for group in examples[first:]:
-        for found in scores.terms(vae, group.dataset, group.split, **options, start=start):
+    for number, group in enumerate(examples[first:], first):
+        for found in _terms(vae, group, options, start, None if number else known):
             bound = found[scores.bound_of(found)]
             place = slice(start, start + len(bound))
             columns = {"index": np.arange(start, place.stop)}
@@ -138,6 +169,13 @@ def _rows(examples, vae, mean, options, at):
             yield {**columns, **found, "typicality": typicality}
             start = place.stop
         start = 0
+
+
+def _counting(chunks, on_rows):
+    """Yields chunks, and says how many rows have been taken."""
+    for chunk in chunks:
+        yield chunk
+        on_rows(len(chunk["index"]))
 
 
 def _keeping(chunks, kept):
@@ -155,7 +193,12 @@ def _anomalies(request, examples):
     if request.spec is None:
         return {"labels": list(request.labels), **counts}
     other = examples[-1].dataset
-    return {"dataset": str(other.spec), "fingerprint": other.fingerprint(), **counts}
+    return {
+        "dataset": str(other.spec),
+        "fingerprint": other.fingerprint(),
+        "binarization": other.binarization,
+        **counts,
+    }
 
 
 def _labels(text):

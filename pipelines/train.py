@@ -133,7 +133,7 @@ def _check_data(likelihood, dataset, options):
     """Refuses data outside the support: some examples in full, and the range of all."""
     import numpy as np
 
-    from tfvae.datasets import values
+    from tfvae import masking
 
     batch_size = options["batch_size"]
     num = max(1, _CHECKED // (batch_size * math.prod(dataset.event_shape)))
@@ -142,7 +142,7 @@ def _check_data(likelihood, dataset, options):
     x = np.concatenate(list(some.as_numpy_iterator()))
     if dataset.masks_missing:
         likelihood.check_missing(x)
-    likelihood.check_data(values.filled(x))
+    likelihood.check_data(masking.filled(x))
     likelihood.check_data(np.array(dataset.value_range(), np.float32))
 
 

@@ -80,6 +80,16 @@ def test_log_p_lies_between_the_bounds_which_close_with_more_steps(linear_gaussi
     assert gaps[100] < 0.1 < gaps[5]  # nats
 
 
+def test_examples_in_parts_have_the_bounds_of_all_at_once(vae, monkeypatch):
+    monkeypatch.setattr(annealing, "_take_steps", annealing._take_steps.python_function)
+    whole = tightness.bracket(vae, 5, num_steps=2)
+    monkeypatch.setattr(tightness, "_AT_ONCE", 2)
+    parts = tightness.bracket(vae, 5, num_steps=2)
+    assert tightness.num_steps_of(5, 2) == 18
+    for name, values in whole.items():
+        np.testing.assert_allclose(parts[name], values, rtol=1e-5, atol=1e-5)
+
+
 def test_step_sizes_are_found_that_accept_most_moves(vae, drawn):
     betas = annealing.temperatures(60)
     z = noise.normal(seeds_of(5), (2,))
@@ -92,7 +102,7 @@ def test_the_bound_is_placed_between_what_it_lacks_at_least_and_at_most(vae):
     told = []
     options = {"num_samples": 2, "num_steps": 60}
     found = tightness.tightness(vae, EXAMPLES, **options, on_steps=told.append)
-    assert sum(told) == 3 * 60
+    assert sum(told) == tightness.num_steps_of(EXAMPLES, 60) == 2 * 3 * 60  # twice 64 at most
     assert found["gap"] == pytest.approx(found["upper"] - found["lower"], abs=1e-4)
     lack = found["log_likelihood"] + np.array([found["lack_at_least"], found["lack_at_most"]])
     np.testing.assert_allclose(lack, [found["lower"], found["upper"]], atol=1e-4)

@@ -21,6 +21,21 @@ def coverage(name, scale, rotation=0.0, centre=(0.0, 0.0), size=96):
     return rendering.coverage((name,), [0], *rows, size)[0]
 
 
+def test_the_version_of_the_renderer_stands_for_its_pictures():
+    # Fingerprints hold the version and no pictures: a change of these raises rendering.VERSION.
+    dataset = build("shapes(size=16, shapes=('square', 'ellipse', 'heart'), positions=4, colors=3)")
+    rows = np.array([[s, s, 2 * s, 3 * s, 1, s] for s in range(3)])
+    pictures = 255 * dataset.render(rows)
+    weights = np.arange(16)
+    found = [
+        [p[..., s].sum(), weights @ p[..., s].sum(axis=0), weights @ p[..., s].sum(axis=1)]
+        for s, p in enumerate(pictures)
+    ]
+    known = {1: [[4114, 26452, 17680], [4460, 28689, 28669], [6350, 45134, 51333]]}
+    # A level of each covered pixel may be rounded otherwise on another machine.
+    np.testing.assert_allclose(found, known[rendering.VERSION], rtol=1e-3)
+
+
 @pytest.mark.parametrize("name", rendering.SHAPES)
 def test_a_shape_covers_its_area(name):
     shape = rendering.SHAPES[name]

@@ -8,8 +8,10 @@ import scipy.stats
 import tensorflow as tf
 
 import tfvae
+from pipelines.evaluations import tables
 from tfvae import components, layered, noise
 from tfvae.datasets.base import Dataset
+from tfvae.datasets.python import FromPython
 from tfvae.distribution_layers.base import DistributionLayer
 from tfvae.evaluation import collapse, comparison, importance, latents, measures, report
 from tfvae.evaluation import mutual_information as information
@@ -281,6 +283,23 @@ def test_codes_tell_nothing_or_all_of_their_example(shapes, apart):
     entropy = -(shares * np.log(shares)).sum()
     expected = entropy if apart else 0.0
     assert information["mutual_information"] == pytest.approx(expected, abs=1e-3)
+    assert information["saturated"] == (np.log(len(x)) - expected < 0.5)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_what_examples_are_too_few_to_tell_is_said(vae, shapes):
+    few = FromPython(np.unique(everything(shapes, "train"), axis=0)[:8])
+    model = tfvae.VAE(shapes.event_shape, 1, network=NETWORK)
+    kernel = np.zeros([16, 2], np.float32)
+    kernel[:, 0] = 1e3 * 2.0 ** np.arange(16)  # a place of its own for every picture
+    model.encoder.set_weights([kernel, np.zeros(2, np.float32)])
+    found = report.evaluate(model, few, "train")
+    num = few.num_examples("train")
+    assert found["information"]["saturated"]
+    assert found["information"]["mutual_information"] == pytest.approx(np.log(num), abs=1e-3)
+    rows = [row[0] for row in tables.tables_of(found)[0].rows]
+    assert f"  mutual information I(n; z), near its most, log {num} = {np.log(num):.2f}" in rows
+    assert "  KL(q(z) || p(z)), less with more examples" in rows
 
 
 @pytest.mark.usefixtures("eagerly")
@@ -348,6 +367,7 @@ def test_what_examples_have_in_common_falls_out_of_the_error():
 
 
 OTHERS = {
+    "condition": (None, {"condition": "vector(size=2)"}),
     "event shape": ("synthetic(kind='shapes', size=5, num=130, binarize='threshold')", {}),
     "binarization": ("synthetic(kind='shapes', size=4, num=130)", {}),
     "examples": ("synthetic(kind='shapes', size=4, num=130, seed=1, binarize='threshold')", {}),

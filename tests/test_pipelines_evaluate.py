@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import tfvae
 from pipelines import cli, evaluate
-from pipelines.evaluations import page, records, tables, work
+from pipelines.evaluations import board, charts, page, records, tables, work
 from pipelines.evaluations.wish import Wish
 from pipelines.runs import open_run
 from tfvae.evaluation import importance, measures
@@ -113,7 +113,8 @@ def test_tensorboard_holds_the_numbers_and_the_latents(evaluated):
     events = EventAccumulator(str(run / "evaluation"), size_guidance={"tensors": 0}).Reload()
     tags = set(events.Tags()["tensors"])
     names = ("elbo", "log_likelihood", "mutual_information", "active_latents", "squared_error")
-    names = (*names, "marginal_kl_standard_error", "tightness/gap")
+    names = (*names, "marginal_kl_standard_error", "tightness/gap", "against/elbo")
+    names = (*names, "against/elbo_standard_error")
     assert {f"test/{name}" for name in (*names, "latent_kl", "latents", "decomposition")} <= tags
     (event,) = events.Tensors("test/elbo")
     assert tf.make_ndarray(event.tensor_proto) == pytest.approx(report["elbo"])
@@ -140,6 +141,18 @@ def test_what_was_found_of_a_model_that_has_been_trained_on_is_dropped(evaluated
     assert records.joined(trained, [report]) == trained
     other = {**new, "protocol": {**new["protocol"], "seed": 1}}
     assert records.joined(other, [report]) == other
+    broken = {**new, "elbo": None}
+    assert records.joined(broken, [broken]) == broken
+
+
+def test_a_difference_to_a_model_that_has_been_trained_on_is_dropped(evaluated, tmp_path):
+    _, _, report = evaluated
+    new = {key: value for key, value in report.items() if key != "against"}
+    against = {**report["against"], "run": str(tmp_path)}
+    old = {**report, "against": against}
+    assert records.joined(new, [old])["against"] == against  # it has been moved, or is no more
+    (tmp_path / "model.keras").write_bytes(b"other weights")
+    assert "against" not in records.joined(new, [old])
 
 
 class Balanced(html.parser.HTMLParser):
@@ -211,6 +224,27 @@ def test_an_interruption_leaves_the_evaluations_as_they_were(evaluated, monkeypa
     assert not list(run.glob(".*"))
 
 
+def test_a_model_of_whose_latents_little_is_known_has_its_tables_and_pictures(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(measures, "_measure", measures._measure.python_function)
+    data = open_run_data(DATA)
+    vae = tfvae.VAE(data.event_shape, 3, network="mlp(hidden=())", posterior="iaf")
+    report, _ = work.evaluate(vae, data, Wish("test"), Console())
+    assert report["information"] is report["latents"]["kl"] is None
+    main, latents = tables.tables_of(report)
+    assert not [row for row in main.rows if "I(n; z)" in row[0]]
+    assert [row[1] for row in latents.rows] == ["", "", ""]
+    pictures = charts.charts_of(report, [])
+    assert set(pictures) == {"latents", "decomposition"}
+    board.write(tmp_path, 0, report, pictures)
+    events = EventAccumulator(str(tmp_path / "evaluation"), size_guidance={"tensors": 0}).Reload()
+    tags = set(events.Tags()["tensors"])
+    assert "test/latent_activity" in tags
+    assert not {"test/latent_kl", "test/mutual_information"} & tags
+    assert main.title in html.unescape(page.page("a run", report, [main, latents], pictures))
+
+
 def test_a_log_gets_a_line_a_minute(monkeypatch):
     now = iter([0.0, 30.0, 60.0, 90.0, 150.0])
     clock = types.SimpleNamespace(monotonic=lambda: next(now))
@@ -229,7 +263,7 @@ def test_what_was_evaluated_stays_when_what_is_added_fails(place, capsys):
     run, data = open_run(place / "other"), open_run_data(DATA)
     wish = Wish("validation", in_full=False)
 
-    def fail():
+    def fail(**_):
         raise OSError("the disk is full")
 
     with pytest.raises(OSError, match="the disk is full"):
@@ -242,7 +276,7 @@ def test_what_was_evaluated_stays_when_what_is_added_fails(place, capsys):
 def test_a_model_is_as_good_as_itself_to_the_last_bit(place):
     run, data = open_run(place / "other"), open_run_data(DATA)
     wish = Wish("validation", against=run, in_full=False)
-    report = work.evaluate(run.model(), data, wish, Console())
+    report, _ = work.evaluate(run.model(), data, wish, Console())
     assert report["against"]["difference"]["elbo"] == 0
     assert report["against"]["difference"]["elbo_standard_error"] == 0
 

@@ -40,12 +40,37 @@ def test_a_recipe_opens_with_its_command_its_time_and_its_result(name):
     assert re.search(r"^Result: \S+", head, re.MULTILINE)
 
 
+def rows_of(name):
+    """Returns the rows of a recipe in the tables of results, dicts of column to text."""
+    found, header = [], []
+    for line in RESULTS.read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("|"):
+            header = []
+        elif not header:
+            header = cells
+        elif f"`{name}`" in line:
+            found.append(dict(zip(header, cells, strict=True)))
+    return found
+
+
 @pytest.mark.parametrize("name", commands.recipes())
-def test_a_recipe_has_a_row_in_the_table_of_results_that_agrees_with_it(name):
-    rows = [line for line in RESULTS.read_text().splitlines() if f"`{name}`" in line]
+def test_a_recipe_and_its_rows_in_the_tables_of_results_agree(name):
+    head, rows = head_of(name).replace("\n", " "), rows_of(name)
     assert rows, f"{RESULTS} lacks a row of `{name}`"
-    was_run = not re.search(r"^Result: not run yet", head_of(name), re.MULTILINE)
-    assert was_run == any("not run" not in row for row in rows)
+    text = " ".join(value for row in rows for value in row.values())
+    result = head.partition("Result: ")[2].partition(".  ")[0]
+    was_run = not result.startswith("not run yet")
+    assert was_run == any("not run" not in row.values() for row in rows)
+    for number in re.findall(r"-?\d+\.\d+ nats, standard error \d+\.\d+", result):
+        assert f"{number.replace(' nats, ', ' (')})" in text
+    published = head.partition("Published")[2].partition("python -m")[0]
+    numbers = re.findall(r"\d+\.\d+(?= nats|,)", published)
+    if numbers:
+        assert [r["published"] for r in rows if not r.get("options")] == numbers[:1]
+    for row in rows:
+        options = options_of(name, *shlex.split(row.get("options", "").strip("`")))
+        assert row["epochs"] == str(options["epochs"])
 
 
 def test_the_objective_of_every_recipe_can_be_built():

@@ -11,6 +11,7 @@ import pytest
 import samples
 import scipy.stats
 import tensorflow as tf
+from rich.console import Console
 from sources import build
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from test_pipelines_encode import read as read_table
@@ -133,7 +134,8 @@ def write(path, vae, dataset, labels=(), spec=None):
     """Scores a split with 4 samples and returns what is added to the report."""
     request = scores.Request(path, labels, spec)
     examples = anomalies.groups(vae, dataset, "test", labels, spec)
-    return scores.evaluate(request, examples, vae, num_samples=4, seed=5)["scores"]
+    options = {"num_samples": 4, "seed": 5, "console": Console(quiet=True)}
+    return scores.evaluate(request, examples, vae, **options)["scores"]
 
 
 def test_anomalies_of_another_table_are_seen_as_the_model_sees_its_own(tmp_path):
@@ -166,6 +168,7 @@ def test_the_means_of_the_scores_are_the_numbers_of_the_report(vae, moons, score
 @pytest.mark.xla
 def test_the_size_of_a_chunk_does_not_matter(vae, moons, scored, monkeypatch):
     monkeypatch.setattr(library, "CHUNK", 100)
+    monkeypatch.setattr(library, "_CODES", 50)
     found = list(library.terms(vae, moons, "test", seed=5))
     assert [len(chunk["elbo"]) for chunk in found] == [100, 50]
     for name, column in _columns(found).items():
@@ -177,6 +180,35 @@ def test_without_samples_the_elbo_stands_for_the_likelihood(vae, moons, scored):
     assert "log_likelihood" not in found
     assert library.bound_of(found) == "elbo"
     assert library.bound_of(scored[0]) == "log_likelihood"
+
+
+def test_terms_that_an_evaluation_has_found_are_not_taken_again(
+    vae, moons, scored, tmp_path, monkeypatch
+):
+    write(tmp_path / "anew.csv", vae, moons)
+    monkeypatch.setattr(library, "mean_bound", lambda *_, **__: scored[1])
+    monkeypatch.setattr(library, "terms", lambda *_, **__: pytest.fail("they are known"))
+    monkeypatch.setattr(library, "CHUNK", 60)
+    request = scores.Request(tmp_path / "known.csv", (), None)
+    examples = anomalies.groups(vae, moons, "test")
+    options = {"num_samples": 4, "seed": 5, "console": Console(quiet=True)}
+    scores.evaluate(request, examples, vae, **options, terms=scored[0])
+    assert request.path.read_bytes() == (tmp_path / "anew.csv").read_bytes()
+
+
+def test_the_validation_split_is_compared_with_the_training_split(
+    vae, moons, tmp_path, monkeypatch
+):
+    over = []
+    monkeypatch.setattr(library, "mean_bound", lambda *a, **_: over.append(a[2]) or -3.0)
+    request = scores.Request(tmp_path / "scores.npz", (), None)
+    examples = anomalies.groups(vae, moons, "validation")
+    options = {"num_samples": 0, "seed": 5, "console": Console(quiet=True)}
+    found = scores.evaluate(request, examples, vae, **options)["scores"]
+    assert found["typicality"] == {"mean": -3.0, "of": "elbo", "over": "train"}
+    assert over == ["train"]
+    columns = np.load(request.path)
+    np.testing.assert_allclose(columns["typicality"], np.abs(columns["elbo"] + 3), rtol=1e-6)
 
 
 def test_typicality_is_a_distance():
@@ -270,6 +302,7 @@ def test_another_data_set_is_scored_beside_the_examples(vae, moons, tmp_path):
     np.testing.assert_array_equal(columns["index"], np.tile(np.arange(150), 2))
     assert "label" not in columns  # the other data have none
     assert found["anomalies"]["fingerprint"] == build(far).fingerprint()
+    assert found["anomalies"]["binarization"] == moons.binarization
     assert found["auroc"]["elbo"]["value"] > 0.9  # some thirty standard deviations away
 
 
@@ -337,6 +370,32 @@ def test_votes_may_be_on_pictures_rendered_anew(run):
     found = factors.evaluate(vae, dataset, "test", metrics=[spec])
     assert found["metrics"][0].startswith("factor_vae(num_votes=100, num_samples=8")
     assert 0 < found["scores"]["factor_vae"]["value"] <= 1
+
+
+def test_no_two_pictures_made_anew_have_the_same_noise(run, monkeypatch):
+    dataset, starts = build(SHAPES), []
+    examples_of = dataset.examples_of
+
+    def counted(rows, start=0):
+        starts.append((start, len(rows)))
+        return examples_of(rows, start)
+
+    monkeypatch.setattr(dataset, "examples_of", counted)
+    vae = runs.open_run(run).model()
+    spec = "factor_vae(anew=True, num_votes=60, num_samples=2, least_stddev=0)"  # 50 and 10 votes
+    factors.evaluate(vae, dataset, "test", metrics=[spec])
+    made = [starts[i] for i in range(len(starts)) if starts[i][1] > 1]
+    assert [num for _, num in made] == [100, 20, 100, 20]
+    assert [start for start, _ in made] == [0, 100, 120, 220]
+
+
+def test_anomalies_that_are_binarized_otherwise_are_said_to_be(run, capsys):
+    vae, dataset = runs.open_run(run).model(), build(SHAPES.replace(")", ", binarize='static')"))
+    for seed, how in ((1, "static"), (0, "threshold")):
+        other = SHAPES.replace(")", f", binarize={how!r}, seed={seed})")
+        anomalies.groups(vae, dataset, "test", (), other)
+        shown = capsys.readouterr().out
+        assert ("their binarization is `threshold" in shown) == (how == "threshold")
 
 
 def test_pictures_made_anew_are_those_of_the_data_set():

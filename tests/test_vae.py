@@ -219,6 +219,19 @@ def test_fit_learns():
     assert vae.elbo(x).numpy().mean() > -2.0
 
 
+def test_grey_pixels_have_no_nats_under_a_bernoulli(x):
+    vae, grey = make(run_eagerly=True), np.where(x == 1, np.float32(0.5), x)
+    for given in (grey, tf.constant(grey)):
+        for ask in (vae.fit, vae.elbo, vae.log_likelihood):
+            with pytest.raises(ValueError, match=r"`bernoulli` is defined for values in \{0, 1\}"):
+                ask(given)
+    masked = make(compiled=False, mask_missing=True)
+    holes = np.where(x == 1, np.float32("nan"), x)
+    assert np.isfinite(masked.elbo(holes)).all()
+    with pytest.raises(ValueError, match="is defined for values in"):
+        masked.elbo(np.where(x == 0, np.float32(0.5), holes))
+
+
 def test_a_step_follows_the_gradient_of_the_mean_bound(x):
     vae, same = make(compiled=False), make(compiled=False)
     vae.compile(keras.optimizers.SGD(0.1), run_eagerly=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfvae import masking, noise
+from tfvae import masking, model_checks, noise
 from tfvae.evaluation import importance
 from tfvae.noise import Stream
 
@@ -208,8 +208,12 @@ class Joint:
 
         Returns:
             elbo: `[batch]`, nats, whatever objective the model is trained with.
+
+        Raises:
+            ValueError: If a value lies outside the support of the likelihood.
         """
         model, x = self.bind(x)
+        model_checks.check_support(self.likelihood_layer, x)
         seeds = noise.row_seeds(noise.seed_of(Stream.ELBO, seed), tf.shape(x)[0])
         return model.terms(x, seeds).metrics["elbo"]
 
@@ -243,11 +247,15 @@ class Joint:
         Returns:
             log_likelihood: `[batch]`, nats.
 
+        Raises:
+            ValueError: If a value lies outside the support of the likelihood.
+
         References:
             [1] Burda et al., section 3. https://arxiv.org/abs/1509.00519
         """
         model, x = self.bind(x)
         x = model._check_examples(x)
+        model_checks.check_support(self.likelihood_layer, x)
         seeds = noise.row_seeds(noise.seed_of(Stream.LIKELIHOOD, seed), tf.shape(x)[0])
         return importance.log_likelihood(model, x, seeds, num_samples)
 

@@ -3,9 +3,12 @@
 import functools
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfvae import masking
+
+_ROWS = 1000  # examples that are looked at together
 
 
 def check_latent_size(latent_size):
@@ -185,6 +188,26 @@ def check_examples(data, event_shape, blocks=False, as_stored=False):
     if event != event_shape or axes not in ((1, 2) if blocks else (1,)):
         raise ValueError(_wrong_shape(event_shape, f"of shape {tuple(x.shape)}"))
     return x if as_stored else tf.cast(x, tf.float32)
+
+
+def check_support(likelihood, x):
+    """Refuses examples to which the likelihood gives no density: their nats would mean nothing.
+
+    Args:
+        likelihood: The distribution layer of p(x|z).
+        x: Examples `[num, *event_shape]`, of which some values may be missing. What isn't there as
+            numbers yet, within a function that TensorFlow traces, isn't looked at, nor is what
+            has another shape.
+
+    Raises:
+        ValueError: If a value lies outside the support.
+    """
+    if tf.is_tensor(x) and tf.is_symbolic_tensor(x):
+        return
+    x = np.asarray(x)
+    if x.dtype.kind == "f" and x.shape[1:] == likelihood.event_shape:
+        for start in range(0, len(x), _ROWS):
+            likelihood.check_data(masking.filled(x[start : start + _ROWS]))
 
 
 def _wrong_shape(event_shape, received):

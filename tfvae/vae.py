@@ -1,6 +1,7 @@
 """The variational autoencoder: ties the parts together and trains them."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfvae import batches, components, initialization, model_checks, transforms, xla
@@ -164,6 +165,24 @@ class VAE(Joint, keras.Model):
             run_eagerly=self.run_eagerly,
             prepare=prepare,
         )
+
+    def fit(self, x=None, *args, **kwargs):
+        """Trains as `keras.Model.fit` does.
+
+        Args:
+            x: Examples `[num, *event_shape]` as an array, which is looked through first; or a
+                `tf.data.Dataset` or an iterator, of which nothing is read ahead:
+                `vae.likelihood_layer.check_data(batch)` says whether a batch lies in the support.
+            *args: Of Keras.
+            **kwargs: Of Keras.
+
+        Raises:
+            ValueError: If a value of an array lies outside the support of the likelihood, such as
+                a grey pixel with `bernoulli`.
+        """
+        if isinstance(x, np.ndarray | tf.Tensor):
+            model_checks.check_support(self.likelihood_layer, x)
+        return super().fit(x, *args, **kwargs)
 
     @property
     def metrics(self):

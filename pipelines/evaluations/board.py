@@ -42,4 +42,10 @@ def _scalars(report):
         found[f"disentanglement/{name}"] = score["value"]
     for name, area in report.get("scores", {}).get("auroc", {}).items():
         found[f"auroc/{name}"] = area["value"]
+        found[f"auroc/{name}_standard_error"] = area["standard_error"]
+    for name, value in report.get("against", {}).get("difference", {}).items():
+        found[f"against/{name}"] = value
+    for baseline, numbers in report.get("baselines", {}).items():
+        for name in ("log_likelihood", "log_likelihood_standard_error"):
+            found[f"baselines/{baseline}/{name}"] = numbers.get(name)
     return {name: value for name, value in found.items() if isinstance(value, int | float)}

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tfvae.evaluation import collapse
 from tfvae.figures import canvas
 
 _WIDTH, _HEIGHT = 1000, 420  # pixels
@@ -36,7 +37,8 @@ def _latents(latents):
     known = latents["kl"] is not None
     values = np.array(latents["kl"] if known else latents["activity"])
     order = np.argsort(-values, kind="stable")
-    colours = [_ACTIVE if latents["activity"][i] > 0.01 else _IDLE for i in order]
+    active = collapse.active(latents["activity"])
+    colours = [_ACTIVE if active[i] else _IDLE for i in order]
     what = "KL(q(z_i|x) || p(z_i)), nats" if known else "activity Var_x(E[z_i|x])"
     num = latents["num_active"]
     grey = "" if num == len(values) else "; grey: the codes of the others don't vary"
@@ -56,11 +58,13 @@ def _decomposition(report):
     """
     information = report.get("information")
     parts = [("distortion -E_q[log p(x|z)]", report["distortion"])]
-    if information is None:
+    num = report["protocol"]["num_examples"]
+    if information is None or information["num_examples"] < num:  # of all examples, or not at all
         parts.append(("rate KL(q(z|x) || p(z))", report["rate"]))
     else:
-        parts.append(("mutual information", information["mutual_information"]))
-        parts.append(("KL(q(z) || p(z))", report["rate"] - information["mutual_information"]))
+        least, most = (" at least", " at most") if information.get("saturated") else ("", "")
+        parts.append((f"mutual information{least}", information["mutual_information"]))
+        parts.append((f"KL(q(z) || p(z)){most}", information["marginal_kl"]))
     stacked = all(value >= 0 for _, value in parts)
     with canvas.style():
         figure, axes = _chart("Minus the ELBO, taken apart", "nats an example", "", 240)

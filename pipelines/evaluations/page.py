@@ -4,6 +4,7 @@ import base64
 import json
 from html import escape
 
+from pipelines.evaluations.records import as_json
 from tfvae.figures import images
 
 NAME = "report.html"
@@ -66,7 +67,7 @@ def page(title, report, tables, pictures):
             "<h2>Protocol</h2>",
             _protocol(report["protocol"]),
             "<details><summary>The whole report as JSON</summary>",
-            f"<pre>{escape(json.dumps(report, indent=2))}</pre></details>",
+            f"<pre>{escape(json.dumps(as_json(report), indent=2))}</pre></details>",
         ]
     )
     # Nothing is fetched: the pictures are in the page, and it says so to the browser.

@@ -58,6 +58,8 @@ def show(table):
 
 
 def _main(report):
+    from tfvae.evaluation import collapse
+
     protocol = report["protocol"]
     title = f"{protocol['dataset']}, {protocol['split']}, {protocol['num_examples']:,} examples"
     rows = []
@@ -65,13 +67,8 @@ def _main(report):
         if name in report:
             samples = f", {protocol['num_samples']:,} samples" if name == "log_likelihood" else ""
             rows.append(_row(label + samples, report, name))
-    found = report.get("information")
-    if found is not None:
-        some = found["num_examples"]
-        of = "" if some == protocol["num_examples"] else f", first {some:,} examples"
-        label = f"  mutual information I(x; z), at most {found['bound']:.2f}{of}"
-        rows.append(_row(label, found, "mutual_information"))
-        rows.append(_row(f"  KL(q(z) || p(z)){of}", found, "marginal_kl"))
+    if report.get("information") is not None:
+        rows += _information(report["information"], protocol["num_examples"])
     if "bits_per_dimension" in report:
         of = "log-likelihood" if "log_likelihood" in report else "ELBO"
         rows.append(_row(f"in bits a dimension, of the {of}", report, "bits_per_dimension", ".3f"))
@@ -83,9 +80,23 @@ def _main(report):
     latents = report.get("latents")
     if latents is not None:
         active = f"{latents['num_active']} of {len(latents['activity'])}"
-        rows.append(("active latents  Var_x(E[z|x]) > 0.01", active, ""))
+        rows.append((f"active latents  Var_x(E[z|x]) > {collapse.LEAST_ACTIVITY}", active, ""))
     rows += [_row(name, found, "log_likelihood") for name, found in _baselines(report)]
     return Table(title, ("nats an example", "mean", "standard error"), tuple(rows))
+
+
+def _information(found, num_examples):
+    """Returns the rows of the rate taken apart, and says where N examples are too few for it."""
+    some = found["num_examples"]
+    of = "" if some == num_examples else f", first {some:,} examples"
+    limit, rest = "at most", ""
+    if found.get("saturated"):
+        limit, rest = "near its most,", ", less with more examples"
+    label = f"  mutual information I(n; z), {limit} log {some:,} = {found['bound']:.2f}"
+    return [
+        _row(label, found, "mutual_information"),
+        _row(f"  KL(q(z) || p(z)){of}{rest}", found, "marginal_kl"),
+    ]
 
 
 def _baselines(report):

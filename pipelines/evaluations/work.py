@@ -19,7 +19,7 @@ def evaluate(vae, dataset, wish, console):
         console: A `rich` console, which shows the progress if it is a terminal.
 
     Returns:
-        The report, a dict for JSON.
+        The report, a dict for JSON, and the terms of each example, name -> `[num_examples]`, nats.
     """
     from tfvae.evaluation import baselines, mutual_information, report, tightness
 
@@ -35,14 +35,15 @@ def evaluate(vae, dataset, wish, console):
     if other is not None:
         result["against"] = _compared(found, other, wish, console)
     if wish.tightness:
-        with counted(console, "annealing", 3 * wish.annealing_steps) as on_steps:
+        total = tightness.num_steps_of(wish.tightness, wish.annealing_steps)
+        with counted(console, "annealing", total) as on_steps:
             steps = {"num_steps": wish.annealing_steps, "on_steps": on_steps}
             result["tightness"] = tightness.tightness(vae, wish.tightness, **options, **steps)
     if wish.baselines:
         result["baselines"] = baselines.evaluate(
             vae, dataset.unconditioned, wish.split, seed=wish.seed
         )
-    return result
+    return result, found.terms
 
 
 @contextlib.contextmanager
@@ -133,6 +134,7 @@ def _compared(found, other, wish, console):
     others = _measure(model, dataset, wish, console, f"{wish.against.directory} on")
     return {
         "run": str(wish.against.directory),
+        "model": wish.against.digest(),
         "this": {name: float(term.mean(dtype="float64")) for name, term in found.terms.items()},
         "other": {name: float(term.mean(dtype="float64")) for name, term in others.terms.items()},
         "difference": comparison.compare(found.terms, others.terms),

@@ -26,7 +26,6 @@ from tfvae.figures import gallery
 from tfvae.training.images import Images
 
 LIKELIHOODS = sorted(cases.LAYERS)
-IN_BITS = ("beta_binomial", "categorical", "discretized_logistic", "logistic_mixture")
 EAGER = pytest.mark.filterwarnings("ignore:Even though the `tf.config")
 
 
@@ -83,7 +82,7 @@ def test_a_member_trains_by_its_spec(spec, finished):
     assert options["likelihood"] == spec
     evaluation = _evaluation(run)
     assert np.isfinite(evaluation["elbo"])
-    if spec in IN_BITS:
+    if cases.LAYERS[spec].discrete:
         bits = -evaluation["elbo"] / (8 * np.log(2))
         assert evaluation["bits_per_dimension"] == pytest.approx(bits)
     else:

@@ -71,7 +71,8 @@ class Shapes(StoredDataset, name="shapes"):
         self._scene = scenes.Scene(size, shapes, colors, scales, rotations, positions)
         sizes = self._scene.sizes
         self.factor_names = tuple(name for name, num in sizes.items() if num > 1)
-        self.class_factors = ("shape",)
+        # Hues lie on a circle, which no line follows.
+        self.class_factors = tuple(n for n in ("shape", "color") if n in self.factor_names)
         pictures = scenes.Rendered(scenes.Pictures(self._scene))
         labels = np.arange(len(pictures)) // (len(pictures) // len(shapes))
         part = Part(pictures, labels, "The data set `shapes`")

@@ -54,9 +54,6 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
     #: Whether values carry mass rather than density.
     discrete = False
 
-    #: Whether results are told in bits a dimension too, as is usual for images of 256 levels.
-    in_bits = False
-
     #: Whether it is among the first to propose for data that another likelihood doesn't fit.
     proposed = False
 

@@ -15,8 +15,7 @@ _CHUNK = 32  # levels that a sum holds in memory at once
 class LevelsLayer(DistributionLayer, abc.ABC):
     """A likelihood of x in {0, step, 2 step, ..., (levels - 1) step}.
 
-    A member adds its parameters. Its terms are log mass: their sum divided by log(2) times the
-    number of elements is what is told in bits a dimension. The encoder reads levels as [0, 1].
+    A member adds its parameters. The encoder reads levels as [0, 1].
 
     Args:
         event_shape: Shape of one example.
@@ -25,7 +24,6 @@ class LevelsLayer(DistributionLayer, abc.ABC):
     """
 
     discrete = True
-    in_bits = True
 
     def __init__(self, event_shape, *, levels, step, **kwargs):
         super().__init__(event_shape, **kwargs)

@@ -18,6 +18,9 @@ def check_comparable(first, second, split):
     """
     (model, dataset), (other, others) = first, second
     facts = {
+        "condition": tuple(
+            "none" if m.condition is None else str(m.condition.spec) for m in (model, other)
+        ),
         "event shape": (tuple(model.event_shape), tuple(other.event_shape)),
         "splits": (dataset.splits, others.splits),
         "binarization": (dataset.binarization, others.binarization),

@@ -1,7 +1,5 @@
 """How the codes of a split keep apart the factors that its examples were made from."""
 
-import itertools
-
 import numpy as np
 import tensorflow as tf
 
@@ -101,11 +99,12 @@ def means(model, dataset, split, num):
 
 def _codes_of(model, dataset):
     """Returns a function of factors -> means of q(z|x) of examples that are made anew."""
-    numbers = itertools.count(0)
+    num_made = 0
 
     def codes_of(factors):
-        start = next(numbers) * len(factors)
-        x = dataset.examples_of(np.asarray(factors, np.int64), start)
+        nonlocal num_made
+        x = dataset.examples_of(np.asarray(factors, np.int64), num_made)
+        num_made += len(factors)
         return _means(model, tf.convert_to_tensor(x)).numpy()
 
     return codes_of

@@ -27,14 +27,14 @@ class Measures:
         activity: Var_x(E[z_i|x]) over these examples, float64 `[latent_size]`.
         errors: Name -> how far p(x|z) at the mean of q(z|x) is from the data, on average over all
             elements that are there, and the standard error of that; where there is such an average.
-        num_observed: Elements of all examples that aren't missing.
+        observed: Elements of each example that aren't missing, ints `[num_examples]`.
     """
 
     terms: dict
     latent_kl: np.ndarray | None
     activity: np.ndarray
     errors: dict
-    num_observed: int
+    observed: np.ndarray
 
     @property
     def num_examples(self):
@@ -64,7 +64,7 @@ def measure(model, dataset, split, *, num_samples=0, seed=0, on_rows=None):
     terms: dict[str, list] = {}
     means, divergences = Moments(), Moments()
     errors: dict = {}
-    done, observed = 0, 0
+    done, observed = 0, []
     for pair in dataset.split(split, max(1, _CODES // model.objective.num_samples)):
         given, x = model.bind(pair)
         seeds = noise.row_seeds(noise.seed_of(Stream.ELBO, seed), len(x), done)
@@ -81,7 +81,8 @@ def measure(model, dataset, split, *, num_samples=0, seed=0, on_rows=None):
         for name, sums in batch["errors"].items():
             errors.setdefault(name, []).append(sums.numpy())
         done += len(x)
-        observed += int(np.count_nonzero(~np.isnan(x)))
+        there = ~np.isnan(x)
+        observed.append(np.count_nonzero(there.reshape(len(x), -1), axis=1))
         if on_rows is not None:
             on_rows(len(x))
     return Measures(
@@ -89,29 +90,42 @@ def measure(model, dataset, split, *, num_samples=0, seed=0, on_rows=None):
         divergences.mean if divergences.num else None,
         means.variance(ddof=0),
         _ratios(errors),
-        observed,
+        np.concatenate(observed),
     )
 
 
-def _ratios(errors):
-    """Returns means over all elements, with standard errors over the examples.
+def ratio(sums, counts):
+    """Returns a mean over all elements, and its standard error over the examples.
 
     Examples may lack elements, so a mean is a ratio of two means, with the error of a ratio:
 
         r = sum_n e_n / sum_n m_n,  variance = N / (N - 1) * sum_n (e_n - r m_n)**2 / (sum_n m_n)**2
 
-    A distribution may have no mean to be away from: what isn't a number is left out.
+    Args:
+        sums: Of the elements of each example, floats `[num_examples]`.
+        counts: Elements of each example, `[num_examples]`.
+
+    Returns:
+        Two floats; None for the error of a single example.
+
+    Examples:
+        >>> ratio([1.0, 2.0, 6.0], [1, 1, 2])
+        (2.25, 0.5728...)
     """
+    sums, counts = np.float64(sums), np.float64(counts)
+    num, elements = len(sums), counts.sum()
+    found = sums.sum() / elements
+    spread = np.sum((sums - found * counts) ** 2) / elements**2
+    return float(found), None if num < 2 else float(np.sqrt(spread * num / (num - 1)))
+
+
+def _ratios(errors):
+    """Returns the `ratio` of each, but for what is no number: a mean that there isn't, say."""
     found = {}
     for name, parts in errors.items():
-        sums, counts = np.concatenate(parts).astype(np.float64).T
-        num, elements = len(sums), counts.sum()
-        if not elements or not np.isfinite(sums).all():
-            continue
-        ratio = sums.sum() / elements
-        spread = np.sum((sums - ratio * counts) ** 2) / elements**2
-        error = None if num < 2 else float(np.sqrt(spread * num / (num - 1)))
-        found[name] = float(ratio), error
+        sums, counts = np.concatenate(parts).T
+        if counts.any() and np.isfinite(sums).all():
+            found[name] = ratio(sums, counts)
     return found
 
 

@@ -14,6 +14,7 @@ _MOST = 10_000  # examples: their posteriors are held in memory
 _MOST_NUMBERS = 10**10  # parameters that all pairs of codes and posteriors have together
 _BLOCK = 500  # codes, and posteriors, at once
 _PAIRED_NUMBERS = 10**8  # parameters that the pairs of a block have together
+_SATURATED = 0.5  # nats below log N at which the examples are too few to tell more
 
 
 def mutual_information(model, dataset, split, kl, *, seed=0):
@@ -38,10 +39,11 @@ def mutual_information(model, dataset, split, kl, *, seed=0):
 
     Returns:
         Dict of `mutual_information`, `marginal_kl`, which is KL(q(z) || p(z)), and `rate`, in nats,
-        the first two with their standard errors, all of the same examples; `num_examples` N and
-        `bound` log N. Or None where the posterior has no density of codes that it hasn't drawn
-        itself in one pass, and for a conditional model, whose codes share the telling with the
-        condition.
+        the first two with their standard errors, all of the same examples; `num_examples` N,
+        `bound` log N, and `saturated`, whether the former is within half a nat of it: with more
+        examples it would be larger, and `marginal_kl` smaller. Or None where the posterior has no
+        density of codes that it hasn't drawn itself in one pass, and for a conditional model, whose
+        codes share the telling with the condition.
 
     References:
         [1] Hoffman and Johnson. ELBO surgery. NIPS workshop on approximate inference, 2016.
@@ -73,6 +75,7 @@ def mutual_information(model, dataset, split, kl, *, seed=0):
         "rate": float(np.mean(kl[:num], dtype=np.float64)),
         "num_examples": num,
         "bound": math.log(num),
+        "saturated": math.log(num) - float(found.mean) < _SATURATED,
     }
 
 

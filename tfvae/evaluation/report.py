@@ -4,9 +4,11 @@ import importlib.metadata
 import math
 import platform
 
+import numpy as np
+
 from tfvae.distributions import kl_terms
 from tfvae.evaluation import collapse, latents
-from tfvae.evaluation.measures import measure
+from tfvae.evaluation.measures import measure, ratio
 from tfvae.evaluation.moments import Moments
 from tfvae.evaluation.mutual_information import mutual_information
 
@@ -49,26 +51,27 @@ def summarize(model, dataset, split, found, *, num_samples=0, seed=0):
         Dict of means over the examples in nats, each beside its standard error: `elbo`,
         `reconstruction`, `kl` and, if asked for, `log_likelihood`; `rate` and `distortion`, which
         are the divergence and minus the reconstruction term; the errors of the reconstruction;
-        `latents`; and `protocol`. Where the likelihood is one of levels, `bits_per_dimension` too:
-        minus the log-likelihood, or the ELBO without one, in bits for each element that is there,
-        with its standard error.
+        `latents`; and `protocol`. Where values carry mass, `bits_per_dimension` too: minus the
+        log-likelihood, or the ELBO without one, in bits for each element that is there, with its
+        standard error.
     """
     report: dict = {}
     for name in _TERMS:
         if name in found.terms:
             report |= with_error(name, found.terms[name])
     report |= {"rate": report["kl"], "distortion": -report["reconstruction"]}
-    if model.likelihood_layer.in_bits:
+    ratios = dict(found.errors)
+    if model.likelihood_layer.discrete and found.observed.any():
         name = "log_likelihood" if "log_likelihood" in found.terms else "elbo"
-        scale = math.log(2) * found.num_observed / found.num_examples
-        report |= with_error("bits_per_dimension", -found.terms[name] / scale)
-    for name, (mean, error) in found.errors.items():
+        bits = -np.float64(found.terms[name]) / math.log(2)
+        ratios = {"bits_per_dimension": ratio(bits, found.observed), **ratios}
+    for name, (mean, error) in ratios.items():
         report |= {name: mean, f"{name}_standard_error": error}
     report["latents"] = _latents(found, model, dataset, split)
     report["protocol"] = _protocol(model, dataset, split, found.num_examples, num_samples, seed)
     if dataset.masks_missing:
         elements = found.num_examples * math.prod(model.event_shape)
-        report["protocol"]["missing"] = elements - found.num_observed
+        report["protocol"]["missing"] = elements - int(found.observed.sum())
     return report
 
 

@@ -2,15 +2,19 @@
 
 import numpy as np
 
-from tfvae import noise, xla
+from tfvae import batches, noise, xla
 from tfvae.evaluation import importance, ranking
 from tfvae.noise import Stream
 
 #: Examples of a chunk.
 CHUNK = 500
 
+_CODES = 500  # that a decoder sees at once, as in `measures`
+
 #: What is written of each example, where the model has it: name -> whether less of it is stranger.
 TERMS = {"log_likelihood": True, "elbo": True, "reconstruction": True, "kl": False}
+
+_NAMES = [name for name in TERMS if name != "log_likelihood"]
 
 
 def terms(model, dataset, split, *, num_samples=0, seed=0, start=0):
@@ -34,12 +38,13 @@ def terms(model, dataset, split, *, num_samples=0, seed=0, start=0):
     done = start
     for batch in dataset.split(split, CHUNK).skip(start // CHUNK):
         given, x = model.bind(batch)
-        found = dict(_metrics(given, x, _rows(Stream.ELBO, seed, x, done)))
+        found = _bound(model, batch, _rows(Stream.ELBO, seed, x, done))
         if num_samples:
             rows = _rows(Stream.LIKELIHOOD, seed, x, done)
-            found["log_likelihood"] = importance.log_likelihood(given, x, rows, num_samples)
+            estimate = importance.log_likelihood(given, x, rows, num_samples)
+            found["log_likelihood"] = estimate.numpy()
         done += len(x)
-        yield {name: found[name].numpy() for name in TERMS if name in found}
+        yield {name: found[name] for name in TERMS if name in found}
 
 
 def bound_of(found):
@@ -47,13 +52,24 @@ def bound_of(found):
     return "log_likelihood" if "log_likelihood" in found else "elbo"
 
 
-def mean_bound(model, dataset, split, *, num_samples=0, seed=0):
-    """Returns the mean over a split of log p(x), as the k-sample bound or the ELBO, in nats."""
+def mean_bound(model, dataset, split, *, num_samples=0, seed=0, on_rows=None):
+    """Returns the mean over a split of log p(x), as the k-sample bound or the ELBO, in nats.
+
+    Args:
+        model: As of `terms`.
+        dataset: As of `terms`.
+        split: As of `terms`.
+        num_samples: As of `terms`.
+        seed: As of `terms`.
+        on_rows: Called now and then with the number of examples since the last time.
+    """
     total, num = 0.0, 0
     for found in terms(model, dataset, split, num_samples=num_samples, seed=seed):
         values = found[bound_of(found)]
         total += values.sum(dtype=np.float64)
         num += len(values)
+        if on_rows is not None:
+            on_rows(len(values))
     return total / num
 
 
@@ -95,9 +111,21 @@ def areas(columns, anomalous):
     return found
 
 
+def _bound(model, batch, seeds):
+    """Returns the terms of a batch by name, as many examples at a time as make so many codes."""
+    size = max(1, _CODES // model.objective.num_samples)
+    parts = []
+    for start in range(0, len(seeds), size):
+        rows = slice(start, start + size)
+        given, x = model.bind(batches.each(lambda part, rows=rows: part[rows], batch))
+        parts.append(_metrics(given, x, seeds[rows]))
+    return {name: np.concatenate([part[name] for part in parts]) for name in _NAMES}
+
+
 @xla.function
 def _metrics(model, x, seeds):
-    return model.terms(x, seeds).metrics
+    metrics = model.terms(x, seeds).metrics
+    return {name: metrics[name] for name in _NAMES}
 
 
 def _rows(stream, seed, x, start):

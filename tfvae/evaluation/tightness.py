@@ -8,6 +8,7 @@ from tfvae.evaluation.moments import Moments
 from tfvae.noise import Stream
 
 NUM_CHAINS = 8
+_AT_ONCE = 64  # examples: each chain holds the gradients of a decoder
 
 
 def tightness(model, num_examples, *, num_samples, num_steps=1000, seed=0, on_steps=None):
@@ -31,7 +32,7 @@ def tightness(model, num_examples, *, num_samples, num_steps=1000, seed=0, on_st
         num_steps: Temperatures between prior and posterior.
         seed: Int.
         on_steps: Called now and then with the number of steps since the last time; there are
-            `3 * num_steps`.
+            `num_steps_of` of them.
 
     Returns:
         Dict of means over the examples in nats, each beside its standard error: `lower`, `upper`,
@@ -84,35 +85,42 @@ def bracket(model, num_examples, *, num_steps, seed=0, on_steps=None):
         Dict of `x` `[num_examples, *event_shape]`, and `lower` and `upper` `[num_examples]`.
     """
     root = noise.seed_of(Stream.ANNEALING, seed)
-    drawn = model.generate(noise.row_seeds(noise.fold_in(root, 0), num_examples))
+    given = {"betas": annealing.temperatures(num_steps), "on_steps": on_steps}
+    parts = [
+        _bracket(model, root, slice(start, start + _AT_ONCE), num_examples, given)
+        for start in range(0, num_examples, _AT_ONCE)
+    ]
+    return {name: tf.concat([part[name] for part in parts], axis=0) for name in parts[0]}
+
+
+def num_steps_of(num_examples, num_steps):
+    """Returns how many steps `tightness` takes in all.
+
+    Args:
+        num_examples: As in `tightness`.
+        num_steps: As in `tightness`.
+    """
+    return 3 * num_steps * -(-num_examples // _AT_ONCE)
+
+
+def _bracket(model, root, rows, num_examples, given):
+    """Returns what `bracket` does for some rows, whose noise is that of all of them."""
+
+    def seeds_of(run, num_chains=NUM_CHAINS):
+        seeds = noise.row_seeds(noise.fold_in(root, run), num_chains * num_examples)
+        return tf.reshape(seeds, [num_chains, num_examples, 2])[:, rows]
+
+    drawn = model.generate(seeds_of(0, num_chains=1)[0])
     x, z = drawn["x"], drawn["z"]
-    betas = annealing.temperatures(num_steps)
-    starts = _prior_codes(model, root, num_examples)
-
-    def seeds_of(run):
-        return _chain_seeds(noise.fold_in(root, run), num_examples)
-
-    given = {"betas": betas, "on_steps": on_steps}
-    trial, starts = tf.split(starts, 2)
-    given["step_sizes"] = annealing.forward(model, x, trial, seeds_of(2), **given)[1]
-    weights, _ = annealing.forward(model, x, starts, seeds_of(3), **given)
+    codes = model.sample_codes(tf.reshape(seeds_of(1, 2 * NUM_CHAINS), [-1, 2]))
+    trial, starts = tf.split(tf.reshape(codes, [2 * NUM_CHAINS, len(x), -1]), 2)
+    _, sizes = annealing.forward(model, x, trial, seeds_of(2), **given)
+    weights, _ = annealing.forward(model, x, starts, seeds_of(3), step_sizes=sizes, **given)
     ends = tf.repeat(z[tf.newaxis], NUM_CHAINS, axis=0)
-    back = annealing.reverse(model, x, ends, seeds_of(4), **given)
+    back = annealing.reverse(model, x, ends, seeds_of(4), step_sizes=sizes, **given)
     log_num = tf.math.log(float(NUM_CHAINS))
     return {
         "x": x,
         "lower": tf.reduce_logsumexp(weights, axis=0) - log_num,
         "upper": log_num - tf.reduce_logsumexp(-back, axis=0),
     }
-
-
-def _prior_codes(model, root, num_examples):
-    """Returns draws of the prior for the trial run and for the one that counts."""
-    num = 2 * NUM_CHAINS * num_examples
-    z = model.sample_codes(noise.row_seeds(noise.fold_in(root, 1), num))
-    return tf.reshape(z, [2 * NUM_CHAINS, num_examples, -1])
-
-
-def _chain_seeds(seed, num_examples):
-    """Returns int32 `[chain, example, 2]`."""
-    return tf.reshape(noise.row_seeds(seed, NUM_CHAINS * num_examples), [NUM_CHAINS, -1, 2])
