@@ -16,8 +16,8 @@ from pipelines.cli import UsageError
 from pipelines.export import add_conditions, default_directory
 from pipelines.runs import OPTIONS, read_options
 from tfvae import components
+from tfvae.training import rates
 from tfvae.training.cluster import STRATEGIES
-from tfvae.training.rates import SCHEDULES
 
 #: Where the recipes are that come with the project; `--recipe` takes their names too.
 RECIPES = pathlib.Path(__file__).parent / "recipes"
@@ -64,10 +64,6 @@ _NUMBERS = {
 }
 
 _CHOICES = {
-    "learning_rate_schedule": (
-        SCHEDULES,
-        "how it falls by the last step; stages are those of Burda et al.",
-    ),
     "precision": (
         ("float32", "mixed_bfloat16", "mixed_float16"),
         "what the networks compute in; likelihood, KL and exports stay float32",
@@ -102,6 +98,14 @@ def _one_of(names):
     return read
 
 
+def _schedule(text):
+    """Reads a schedule of the learning rate, for argparse."""
+    try:
+        return str(rates.parse(text))
+    except ValueError as error:
+        raise cli.argparse.ArgumentTypeError(str(error)) from error
+
+
 def make_parser():
     """Returns the parser of `pipelines.train`; options that aren't given stay out of its result."""
     parser = cli.Parser(_DESCRIPTION, prog="python -m pipelines.train", epilog=_listing())
@@ -122,6 +126,15 @@ def make_parser():
             default=cli.NOT_GIVEN,
             help=f"{text} (default: {DEFAULTS[name]})",
         )
+    parser.add_argument(
+        _flag("learning_rate_schedule"),
+        type=_schedule,
+        metavar="SPEC",
+        default=cli.NOT_GIVEN,
+        help=f"{', '.join(rates.SCHEDULES)}: how it falls by the last step; cosine(cycles=2) does "
+        f"so twice, stages are those of Burda et al. "
+        f"(default: {DEFAULTS['learning_rate_schedule']})",
+    )
     for name, (names, text) in _CHOICES.items():
         parser.add_argument(
             _flag(name),
@@ -258,7 +271,7 @@ def _check(name, value, path):
             f"{path}, option `export`: expected a directory in quotes, or false for none, received "
             f"{value!r}."
         )
-    kinds: dict[str, Callable] = {"export": cli.text}
+    kinds: dict[str, Callable] = {"export": cli.text, "learning_rate_schedule": _schedule}
     kinds |= {key: _one_of(names) for key, (names, _) in _CHOICES.items()}
     kinds |= {key: kind for key, (kind, _) in _NUMBERS.items()}
     kinds |= {key: cli.spec_of(family) for key, family in FAMILIES.items()}

@@ -78,6 +78,37 @@ def test_the_learning_rate_falls_to_its_end_at_the_last_step_and_is_in_the_curve
     assert found == pytest.approx(wanted, rel=1e-5, abs=1e-10)
 
 
+def test_a_cosine_in_cycles_is_one_after_the_other():
+    found = rates.make("cosine(cycles=2)", 2e-3, 600)
+    one = rates.make("cosine", 2e-3, 300)
+    for step in (0, 1, 150, 299, 300, 450, 599):
+        wanted = 1e-3 * (1 + math.cos(math.pi * (step % 300) / 300))
+        assert float(found(step)) == pytest.approx(wanted, rel=1e-4, abs=1e-9)
+        assert float(found(step)) == pytest.approx(float(one(step % 300)), rel=1e-6, abs=1e-10)
+    assert rates.describe("cosine(cycles=2)", 2e-3, 600) == (
+        "0.002, cosine(cycles=2) over 600 steps"
+    )
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        ("cosin", "one of constant, cosine, stages. Received 'cosin'"),
+        ("cosine(cycles=0)", "`cycles` is a positive int. Received 0"),
+        ("cosine(cycle=2)", r"`cosine` has the option cycles. Received 'cosine\(cycle=2\)'"),
+        ("stages(cycles=2)", "`stages` has no options"),
+        ("cosine(2)", "written by name"),
+    ],
+)
+def test_a_schedule_that_there_is_not_is_refused(schedule, message, tmp_path, capsys):
+    with pytest.raises(ValueError, match=message):
+        rates.make(schedule, 1e-3, 10)
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(f'learning-rate-schedule = "{schedule}"\n')
+    with pytest.raises(cli.UsageError, match=message):
+        commands.read_recipe(str(recipe))
+
+
 def test_more_epochs_would_change_a_rate_that_falls(tmp_path):
     options = {**commands.DEFAULTS, "learning_rate_schedule": "cosine", "epochs": 3}
     (tmp_path / "options.json").write_text(json.dumps(options))

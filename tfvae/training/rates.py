@@ -3,8 +3,11 @@
 `constant` is the rate that is given; the others begin there and end lower, at the last step.
 """
 
-#: Names of the schedules.
-SCHEDULES = ("constant", "cosine", "stages")
+from tfvae import components
+from tfvae.options import check_count
+
+#: Names of the schedules, each with its options and their defaults.
+SCHEDULES: dict = {"constant": {}, "cosine": {"cycles": 1}, "stages": {}}
 
 _NUM_STAGES = 8  # of Burda et al., appendix C: 3**i epochs each, 1 + 3 + ... + 3**7 = 3280
 
@@ -12,12 +15,12 @@ _NUM_STAGES = 8  # of Burda et al., appendix C: 3**i epochs each, 1 + 3 + ... + 
 def make(schedule, learning_rate, steps):
     """Returns what a Keras optimizer takes as its learning rate.
 
-        cosine:  rate(t) = learning_rate (1 + cos(pi t / steps)) / 2
+        cosine:  rate(t) = learning_rate (1 + cos(pi (t mod T) / T)) / 2,  T = steps / cycles
         stages:  rate(t) = learning_rate 10**(-i / 7) in stage i of 0 ... 7,
                  which takes 3**i / 3280 of the run
 
     Args:
-        schedule: One of `SCHEDULES`.
+        schedule: Spec of one of `SCHEDULES`, such as "cosine" or "cosine(cycles=2)".
         learning_rate: Positive float, at the first step.
         steps: Steps of the whole run.
 
@@ -25,7 +28,7 @@ def make(schedule, learning_rate, steps):
         A float, or a `keras.optimizers.schedules.LearningRateSchedule`.
 
     Raises:
-        ValueError: If the schedule is unknown.
+        ValueError: If the schedule or an option is unknown or out of range.
 
     Examples:
         >>> rate = make("stages", 1e-3, 3280)
@@ -33,19 +36,49 @@ def make(schedule, learning_rate, steps):
         [0.001, 0.00072, 0.0001]
 
     References:
-        [1] Loshchilov and Hutter, eq. 5, without restarts. https://arxiv.org/abs/1608.03983
+        [1] Loshchilov and Hutter, eq. 5. https://arxiv.org/abs/1608.03983
         [2] Burda et al., section 5. https://arxiv.org/abs/1509.00519
     """
     import keras  # not above: the names are listed by `--help`
 
-    if schedule == "constant":
+    spec = parse(schedule)
+    if spec.name == "constant":
         return learning_rate
-    if schedule == "cosine":
-        return keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    if schedule == "stages":
+    if spec.name == "stages":
         boundaries, values = stages(learning_rate, steps)
         return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
-    raise ValueError(f"The schedule is one of {', '.join(SCHEDULES)}. Received {schedule!r}.")
+    cycles = {**SCHEDULES["cosine"], **spec.options}["cycles"]
+    if cycles == 1:  # it stays at 0 after the last step, where a cycle would begin anew
+        return keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    return keras.optimizers.schedules.CosineDecayRestarts(learning_rate, steps / cycles, t_mul=1.0)
+
+
+def parse(schedule):
+    """Reads the spec of a schedule and checks it.
+
+    Args:
+        schedule: Text, as `make` takes it.
+
+    Returns:
+        A `components.Spec`.
+
+    Raises:
+        ValueError: If the schedule or an option is unknown or out of range.
+
+    Examples:
+        >>> str(parse("cosine( cycles = 2 )"))
+        'cosine(cycles=2)'
+    """
+    spec = components.read(schedule)
+    known = SCHEDULES.get(spec.name)
+    if known is None:
+        raise ValueError(f"The schedule is one of {', '.join(SCHEDULES)}. Received {schedule!r}.")
+    for name, value in spec.options.items():
+        if name not in known:
+            have = f"the option {', '.join(known)}" if known else "no options"
+            raise ValueError(f"The schedule `{spec.name}` has {have}. Received {schedule!r}.")
+        check_count(name, value)
+    return spec
 
 
 def describe(schedule, learning_rate, steps):
