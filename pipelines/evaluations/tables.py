@@ -71,7 +71,7 @@ def _main(report):
         rows += _information(report["information"], protocol["num_examples"])
     if "bits_per_dimension" in report:
         of = "log-likelihood" if "log_likelihood" in report else "ELBO"
-        rows.append(_row(f"in bits a dimension, of the {of}", report, "bits_per_dimension", ".3f"))
+        rows.append(_row(f"in bits a dimension, of the {of}", report, "bits_per_dimension", ".4f"))
     if "squared_error" in report:
         rows.append(_row("squared error an element, no nats", report, "squared_error", ".4g"))
     if "misclassified" in report:
@@ -92,7 +92,7 @@ def _information(found, num_examples):
     limit, rest = "at most", ""
     if found.get("saturated"):
         limit, rest = "near its most,", ", less with more examples"
-    label = f"  mutual information I(n; z), {limit} log {some:,} = {found['bound']:.2f}"
+    label = f"  information I(n; z), {limit} {found['bound']:.2f}"
     return [
         _row(label, found, "mutual_information"),
         _row(f"  KL(q(z) || p(z)){of}{rest}", found, "marginal_kl"),

@@ -52,19 +52,16 @@ def bound_of(found):
     return "log_likelihood" if "log_likelihood" in found else "elbo"
 
 
-def mean_bound(model, dataset, split, *, num_samples=0, seed=0, on_rows=None):
+def mean_bound(*parts, on_rows=None, **options):
     """Returns the mean over a split of log p(x), as the k-sample bound or the ELBO, in nats.
 
     Args:
-        model: As of `terms`.
-        dataset: As of `terms`.
-        split: As of `terms`.
-        num_samples: As of `terms`.
-        seed: As of `terms`.
+        *parts: Model, data set and split, as of `terms`.
         on_rows: Called now and then with the number of examples since the last time.
+        **options: As of `terms`.
     """
     total, num = 0.0, 0
-    for found in terms(model, dataset, split, num_samples=num_samples, seed=seed):
+    for found in terms(*parts, **options):
         values = found[bound_of(found)]
         total += values.sum(dtype=np.float64)
         num += len(values)
