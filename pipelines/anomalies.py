@@ -65,8 +65,7 @@ def groups(vae, dataset, split, labels=(), spec=None):
 
 
 def _other(spec, vae, split):
-    from tfvae import masking
-    from tfvae.datasets import summary
+    from tfvae.datasets import summary, values
     from tfvae.datasets.base import Dataset
     from tfvae.datasets.conditioned import Conditioned
 
@@ -79,7 +78,6 @@ def _other(spec, vae, split):
                 f"`--anomalies` are examples of the shape {tuple(vae.event_shape)}, as those that "
                 f"the model knows. Those of `{other.spec}` have {tuple(other.event_shape)}."
             )
-        some = masking.filled(summary.first(other, split, 500))
-        for x in (some, np.array(other.value_range(), np.float32)):  # and as far as all reach
-            vae.likelihood_layer.check_data(x)
+        vae.likelihood_layer.check_data(values.filled(summary.first(other, split, 500)))
+        vae.likelihood_layer.check_range(*other.value_range())
         return other if vae.condition is None else Conditioned(other, vae.condition)

@@ -7,6 +7,7 @@ resumed, the run itself is the recipe.
 import json
 import os
 import pathlib
+import shlex
 import tomllib
 from collections.abc import Callable
 
@@ -315,8 +316,8 @@ def _check_more_epochs(epochs, saved):
     schedule = saved["learning_rate_schedule"]
     if epochs > saved["epochs"] and schedule != "constant":
         raise UsageError(
-            f"With `--learning-rate-schedule {schedule}` the learning rate follows from the number "
-            f"of epochs, {saved['epochs']}; received {epochs}. Begin another run."
+            f"With `--learning-rate-schedule {shlex.quote(schedule)}` the rate follows from the "
+            f"number of epochs, {saved['epochs']}; received {epochs}. Begin another run."
         )
 
 

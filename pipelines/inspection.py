@@ -31,11 +31,12 @@ def likelihoods(dataset, x):
     import numpy as np
 
     from tfvae import masking
+    from tfvae.datasets import values
     from tfvae.distribution_layers import fitting
     from tfvae.distribution_layers.base import DistributionLayer
 
     found: dict = {}
-    shape, whole = dataset.event_shape, masking.filled(x)
+    shape, whole = dataset.event_shape, values.filled(x)
     for name, member in components.members("distribution_layers").items():
         try:
             layer, spec = fitting.fit(DistributionLayer, name, shape, whole, dataset.transform)

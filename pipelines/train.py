@@ -102,7 +102,7 @@ def _is_chief(strategy, run):
 def _build(options):
     """Returns the data set and the model, checked against each other."""
     from tfvae import batches, noise
-    from tfvae.training import feeding, strategies
+    from tfvae.training import feeding, rates, strategies
     from tfvae.training.loop import check_schedule
 
     with usage():
@@ -122,6 +122,8 @@ def _build(options):
             )
         _check_data(vae.likelihood_layer, dataset, options)
         check_schedule(vae.objective, feed.steps, options["epochs"])
+        schedule, rate = options["learning_rate_schedule"], options["learning_rate"]
+        rates.make(schedule, rate, options["epochs"] * feed.steps)
         # What fits in shape may not fit in kind, such as a closed form that isn't known.
         batch = next(iter(dataset.training(options["batch_size"], options["seed"])))
         two = batches.each(lambda part: part[:2], batch)
@@ -133,7 +135,7 @@ def _check_data(likelihood, dataset, options):
     """Refuses data outside the support: some examples in full, and the range of all."""
     import numpy as np
 
-    from tfvae import masking
+    from tfvae.datasets import values
 
     batch_size = options["batch_size"]
     num = max(1, _CHECKED // (batch_size * math.prod(dataset.event_shape)))
@@ -142,8 +144,8 @@ def _check_data(likelihood, dataset, options):
     x = np.concatenate(list(some.as_numpy_iterator()))
     if dataset.masks_missing:
         likelihood.check_missing(x)
-    likelihood.check_data(masking.filled(x))
-    likelihood.check_data(np.array(dataset.value_range(), np.float32))
+    likelihood.check_data(values.filled(x))
+    likelihood.check_range(*dataset.value_range())
 
 
 @contextlib.contextmanager

@@ -32,8 +32,8 @@ def test_the_version_of_the_renderer_stands_for_its_pictures():
         for s, p in enumerate(pictures)
     ]
     known = {1: [[4114, 26452, 17680], [4460, 28689, 28669], [6350, 45134, 51333]]}
-    # A level of each covered pixel may be rounded otherwise on another machine.
-    np.testing.assert_allclose(found, known[rendering.VERSION], rtol=1e-3)
+    # A few pixels of an edge may be rounded to the next level on another machine.
+    np.testing.assert_allclose(found, known[rendering.VERSION], rtol=2e-3)
 
 
 @pytest.mark.parametrize("name", rendering.SHAPES)

@@ -11,7 +11,8 @@ import pytest
 import samples
 from sources import build, everything, refused
 
-from tfvae import components, masking, transforms
+from tfvae import components, transforms
+from tfvae.datasets import values
 from tfvae.distribution_layers.base import DistributionLayer
 from tfvae.vae import VAE
 
@@ -108,7 +109,7 @@ def test_what_is_missing_of_a_row_is_missing_of_its_example_and_back(place):
     assert np.isnan(rows).any(axis=0).sum() == 3  # all but one column have holes
     # Through the units of the columns and back, in float32.
     np.testing.assert_allclose(dataset.transform.encode(rows), x, atol=1e-5)
-    filled = masking.filled(x)
+    filled = values.filled(x)
     layer = components.build(DistributionLayer, "mixed", dataset.event_shape)
     layer.bind(dataset.transform)
     layer.check_data(filled)  # a category that is missing is one of the categories

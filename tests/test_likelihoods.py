@@ -84,6 +84,16 @@ def test_whole_numbers_below_zero_are_told_from_counts():
     build("mixed(columns={'balance': 'normal'})", (5,), COLUMNS).check_data(x)
 
 
+def test_the_range_of_two_columns_is_no_row_of_them():
+    height, balance, _ = COLUMNS.columns
+    layer = build("mixed", (2,), transforms.Columns([balance, height]))
+    x = layer.transform.encode(np.array([[0, 1.5], [9, 1.9]], np.float32)).numpy()
+    layer.check_data(x)
+    layer.check_range(-2.0, 3.0)  # 9 is the greatest value, and -2 stands for the least number
+    with pytest.raises(ValueError, match=r"is defined for values in \{0, 1\}"):
+        build("bernoulli", (2,)).check_range(0.0, 0.5)
+
+
 def test_a_run_is_refused_before_training_for_one_bad_value_among_all(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     x = np.random.default_rng(0).poisson(5, (4000, 3)).astype(np.float32)

@@ -64,6 +64,8 @@ def test_a_recipe_and_its_rows_in_the_tables_of_results_agree(name):
     assert was_run == any("not run" not in row.values() for row in rows)
     for number in re.findall(r"-?\d+\.\d+ nats, standard error \d+\.\d+", result):
         assert f"{number.replace(' nats, ', ' (')})" in text
+    for number, error in re.findall(r"(-?\d+\.\d+) \(standard error (\d+\.\d+)\)", text):
+        assert f"{number} nats, standard error {error}" in result
     published = head.partition("Published")[2].partition("python -m")[0]
     numbers = re.findall(r"\d+\.\d+(?= nats|,)", published)
     if numbers:

@@ -81,10 +81,11 @@ def test_the_learning_rate_falls_to_its_end_at_the_last_step_and_is_in_the_curve
 def test_a_cosine_in_cycles_is_one_after_the_other():
     found = rates.make("cosine(cycles=2)", 2e-3, 600)
     one = rates.make("cosine", 2e-3, 300)
-    for step in (0, 1, 150, 299, 300, 450, 599):
+    for step in (0, 1, 150, 299, 301, 450, 599):
         wanted = 1e-3 * (1 + math.cos(math.pi * (step % 300) / 300))
         assert float(found(step)) == pytest.approx(wanted, rel=1e-4, abs=1e-9)
-        assert float(found(step)) == pytest.approx(float(one(step % 300)), rel=1e-6, abs=1e-10)
+        assert float(found(step)) == pytest.approx(float(one(step % 300)), rel=1e-4, abs=1e-9)
+    assert [float(found(step)) for step in (300, 600)] == pytest.approx([0, 0], abs=1e-10)
     assert rates.describe("cosine(cycles=2)", 2e-3, 600) == (
         "0.002, cosine(cycles=2) over 600 steps"
     )
@@ -109,10 +110,30 @@ def test_a_schedule_that_there_is_not_is_refused(schedule, message, tmp_path, ca
         commands.read_recipe(str(recipe))
 
 
+@pytest.mark.parametrize("steps", [59, 590_000, 9_840_000])
+@pytest.mark.parametrize("cycles", [2, 3, 7])
+def test_the_rate_is_0_at_the_end_of_each_cycle(steps, cycles):
+    found = rates.make(f"cosine(cycles={cycles})", 1.0, steps * cycles)
+    for end in range(steps, steps * cycles + 1, steps):
+        assert float(found(end)) < 1e-6
+        if end < steps * cycles:
+            assert float(found(end + 2 + steps * cycles // 10**6)) > 0.98
+
+
+def test_more_cycles_than_steps_are_refused_before_training(tmp_path):
+    run = tmp_path / "run"
+    schedule = ["--learning-rate-schedule", "cosine(cycles=7)", "--run", str(run)]
+    with pytest.raises(cli.UsageError, match=r"A cycle is a step at least\..* for 6 steps"):
+        train.main([*SMALL, *schedule])
+    assert not run.exists()
+
+
 def test_more_epochs_would_change_a_rate_that_falls(tmp_path):
     options = {**commands.DEFAULTS, "learning_rate_schedule": "cosine", "epochs": 3}
     (tmp_path / "options.json").write_text(json.dumps(options))
-    with pytest.raises(cli.UsageError, match="follows from the number of epochs, 3; received 4"):
+    with pytest.raises(
+        cli.UsageError, match="rate follows from the number of epochs, 3; received 4"
+    ):
         train.main(["--resume", "--run", str(tmp_path), "--epochs", "4"])
 
 

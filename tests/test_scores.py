@@ -384,7 +384,7 @@ def test_no_two_pictures_made_anew_have_the_same_noise(run, monkeypatch):
     vae = runs.open_run(run).model()
     spec = "factor_vae(anew=True, num_votes=60, num_samples=2, least_stddev=0)"  # 50 and 10 votes
     factors.evaluate(vae, dataset, "test", metrics=[spec])
-    made = [starts[i] for i in range(len(starts)) if starts[i][1] > 1]
+    made = [start for start in starts if start[1] > 1]
     assert [num for _, num in made] == [100, 20, 100, 20]
     assert [start for start, _ in made] == [0, 100, 120, 220]
 

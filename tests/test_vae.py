@@ -222,14 +222,26 @@ def test_fit_learns():
 def test_grey_pixels_have_no_nats_under_a_bernoulli(x):
     vae, grey = make(run_eagerly=True), np.where(x == 1, np.float32(0.5), x)
     for given in (grey, tf.constant(grey)):
-        for ask in (vae.fit, vae.elbo, vae.log_likelihood):
+        for ask in (vae.fit, vae.evaluate, vae.elbo, vae.log_likelihood):
             with pytest.raises(ValueError, match=r"`bernoulli` is defined for values in \{0, 1\}"):
                 ask(given)
-    masked = make(compiled=False, mask_missing=True)
-    holes = np.where(x == 1, np.float32("nan"), x)
-    assert np.isfinite(masked.elbo(holes)).all()
     with pytest.raises(ValueError, match="is defined for values in"):
-        masked.elbo(np.where(x == 0, np.float32(0.5), holes))
+        vae.fit(x, validation_data=grey)
+    with pytest.raises(ValueError, match="is defined for values in"):
+        vae.fit(x, validation_data=(grey, None))
+    vae.compile(prepare=lambda grey, seed: tf.round(grey), run_eagerly=True)
+    vae.fit(grey, verbose=0)  # what is stored becomes examples within the step
+
+
+def test_what_is_missing_is_refused_where_it_has_no_place(x):
+    holes = np.where(x == 1, np.float32("nan"), x)
+    with pytest.raises(ValueError, match=r"NaN in 9 of 10\. .* `VAE\(\.\.\., mask_missing=True"):
+        make(run_eagerly=True).fit(holes)
+    masked = make(compiled=False, mask_missing=True)
+    assert np.isfinite(masked.elbo(holes)).all()
+    some = np.concatenate([holes, np.full_like(x[:1], 0.5)])
+    with pytest.raises(ValueError, match="is defined for values in"):
+        masked.elbo(some)
 
 
 def test_a_step_follows_the_gradient_of_the_mean_bound(x):

@@ -213,7 +213,7 @@ class Joint:
             ValueError: If a value lies outside the support of the likelihood.
         """
         model, x = self.bind(x)
-        model_checks.check_support(self.likelihood_layer, x)
+        model_checks.check_support(self, x)
         seeds = noise.row_seeds(noise.seed_of(Stream.ELBO, seed), tf.shape(x)[0])
         return model.terms(x, seeds).metrics["elbo"]
 
@@ -255,7 +255,7 @@ class Joint:
         """
         model, x = self.bind(x)
         x = model._check_examples(x)
-        model_checks.check_support(self.likelihood_layer, x)
+        model_checks.check_support(self, x)
         seeds = noise.row_seeds(noise.seed_of(Stream.LIKELIHOOD, seed), tf.shape(x)[0])
         return importance.log_likelihood(model, x, seeds, num_samples)
 

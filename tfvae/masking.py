@@ -1,6 +1,5 @@
 """Missing values: NaN in an example, which networks see as 0 and likelihoods leave out."""
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -86,21 +85,6 @@ class Observed(tfd.Distribution):  # type: ignore[name-defined]
 def seen(x):
     """Returns what a network sees of examples: 0 where a value is missing."""
     return tf.where(tf.math.is_nan(x), 0.0, x)
-
-
-def filled(x):
-    """Returns a NumPy array of examples with an observed value in the place of each missing one.
-
-    For questions that only what is there can answer, such as whether it lies in a support. The
-    value is the element's own in the first example that has it: elements that are missing together,
-    as those of a category, come from one example.
-    """
-    missing = np.isnan(x)
-    if not missing.any():
-        return x
-    first = np.argmin(missing, axis=0)[np.newaxis]
-    found = np.where(missing, np.take_along_axis(x, first, axis=0), x)
-    return np.where(np.isnan(found), x[~missing].max(initial=-np.inf), found)
 
 
 def check_independent(distribution):

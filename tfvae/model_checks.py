@@ -190,24 +190,35 @@ def check_examples(data, event_shape, blocks=False, as_stored=False):
     return x if as_stored else tf.cast(x, tf.float32)
 
 
-def check_support(likelihood, x):
+def check_support(model, x):
     """Refuses examples to which the likelihood gives no density: their nats would mean nothing.
 
     Args:
-        likelihood: The distribution layer of p(x|z).
-        x: Examples `[num, *event_shape]`, of which some values may be missing. What isn't there as
-            numbers yet, within a function that TensorFlow traces, isn't looked at, nor is what
-            has another shape.
+        model: A `VAE`.
+        x: Examples `[num, *event_shape]`, or a pair of them and their conditions. Arrays and
+            tensors with values are looked at, but for examples of which something is missing;
+            what has another shape or dtype is refused elsewhere.
 
     Raises:
-        ValueError: If a value lies outside the support.
+        ValueError: If a value lies outside the support, or is missing in a model that has no
+            place for that.
     """
-    if tf.is_tensor(x) and tf.is_symbolic_tensor(x):
+    x = x[0] if isinstance(x, tuple | list) and len(x) else x
+    if not isinstance(x, np.ndarray | tf.Tensor) or (tf.is_tensor(x) and tf.is_symbolic_tensor(x)):
         return
     x = np.asarray(x)
-    if x.dtype.kind == "f" and x.shape[1:] == likelihood.event_shape:
-        for start in range(0, len(x), _ROWS):
-            likelihood.check_data(masking.filled(x[start : start + _ROWS]))
+    if x.dtype.kind != "f" or x.shape[1:] != model.event_shape:
+        return
+    for start in range(0, len(x), _ROWS):
+        some = x[start : start + _ROWS]
+        lacks = np.isnan(some).reshape(len(some), -1).any(axis=1)
+        if lacks.any() and not model.mask_missing:
+            raise ValueError(
+                f"Examples are numbers. Received NaN in {lacks.sum():,} of {len(some):,}. Fill in "
+                f"what is missing, or leave it out of the likelihood: "
+                f"`VAE(..., mask_missing=True)`."
+            )
+        model.likelihood_layer.check_data(some[~lacks])
 
 
 def _wrong_shape(event_shape, received):

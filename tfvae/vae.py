@@ -1,7 +1,6 @@
 """The variational autoencoder: ties the parts together and trains them."""
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tfvae import batches, components, initialization, model_checks, transforms, xla
@@ -171,18 +170,33 @@ class VAE(Joint, keras.Model):
 
         Args:
             x: Examples `[num, *event_shape]` as an array, which is looked through first; or a
-                `tf.data.Dataset` or an iterator, of which nothing is read ahead:
-                `vae.likelihood_layer.check_data(batch)` says whether a batch lies in the support.
+                `tf.data.Dataset` or an iterator, of which nothing is read ahead: what
+                `vae.likelihood_layer.check_data(batch.numpy())` does for a batch.
             *args: Of Keras.
-            **kwargs: Of Keras.
+            **kwargs: Of Keras. `validation_data` is looked through as `x` is.
 
         Raises:
             ValueError: If a value of an array lies outside the support of the likelihood, such as
                 a grey pixel with `bernoulli`.
         """
-        if isinstance(x, np.ndarray | tf.Tensor):
-            model_checks.check_support(self.likelihood_layer, x)
+        if getattr(self, "_prepare", None) is None:  # else it becomes examples within the step
+            model_checks.check_support(self, x)
+        model_checks.check_support(self, kwargs.get("validation_data"))
         return super().fit(x, *args, **kwargs)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        """Evaluates as `keras.Model.evaluate` does.
+
+        Args:
+            x: As of `fit`.
+            *args: Of Keras.
+            **kwargs: Of Keras.
+
+        Raises:
+            ValueError: As of `fit`.
+        """
+        model_checks.check_support(self, x)
+        return super().evaluate(x, *args, **kwargs)
 
     @property
     def metrics(self):

@@ -128,7 +128,7 @@ def _against(against):
         if name in difference:
             values = (against["this"][name], against["other"][name], difference[name])
             error = difference[f"{name}_standard_error"]
-            rows.append((label, *(f"{value:.2f}" for value in values), _error(error)))
+            rows.append((label, *map(_number, values), _number(error)))
     title = f"Against {against['run']}: same examples, same seeds"
     header = ("nats an example", "this run", "the other", "difference", "its standard error")
     return Table(title, header, tuple(rows))
@@ -171,7 +171,7 @@ def _anomalies(found):
     rows = []
     for name, area in found["auroc"].items():
         label = f"minus {name}" if scores.TERMS.get(name) else name
-        rows.append((label, f"{area['value']:.3f}", _error(area["standard_error"], ".3f")))
+        rows.append((label, f"{area['value']:.3f}", _number(area["standard_error"], ".3f")))
     about = found["anomalies"]
     title = f"{about['num_anomalies']:,} anomalies among {found['num_examples']:,} examples"
     return Table(title, ("score, more is stranger", "AUROC", "standard error"), tuple(rows))
@@ -187,8 +187,9 @@ _PARTS = {
 
 def _row(label, values, name, digits=".2f"):
     error = values.get(f"{name}_standard_error")  # older reports lack some
-    return label, format(values[name], digits), _error(error, digits)
+    return label, _number(values[name], digits), _number(error, digits)
 
 
-def _error(error, digits=".2f"):
-    return "" if error is None else format(error, digits)
+def _number(value, digits=".2f"):
+    """Returns a number as text; nothing for None, which in a file stands for what isn't finite."""
+    return "" if value is None else format(value, digits)

@@ -62,6 +62,21 @@ def note(dtype, scale, name):
     return None
 
 
+def filled(x):
+    """Returns examples with an observed value in the place of each that is missing.
+
+    For questions that only what is there can answer, such as whether it lies in a support. The
+    value is the element's own in the first example that has it: elements that are missing together,
+    as those of a category, come from one example.
+    """
+    missing = np.isnan(x)
+    if not missing.any():
+        return x
+    first = np.argmin(missing, axis=0)[np.newaxis]
+    found = np.where(missing, np.take_along_axis(x, first, axis=0), x)
+    return np.where(np.isnan(found), x[~missing].max(initial=-np.inf), found)
+
+
 def check_missing(missing):
     """Returns whether missing values are masked, of the option `missing`.
 

@@ -140,7 +140,8 @@ def _groups(factor, classes):
     if not len(of):
         raise ValueError(
             f"The FactorVAE score holds a factor at one value while others vary. Of factor "
-            f"{factor} each of the {len(classes):,} examples has a value of its own. Take more "
-            f"examples, or `factor_vae(anew=True)` where the data can make them."
+            f"{factor}, from 0 on, each of the {len(classes):,} examples has a value of its own. "
+            f"Take more examples, `factor_vae(anew=True)` where the data can make them, or another "
+            f"measure, such as `mig`."
         )
     return order, (ends - counts)[of], ends[of]

@@ -276,6 +276,18 @@ class DistributionLayer(components.Component, keras.layers.Layer, abc.ABC):
             remedies = [self._remedy(), f"Choose one that fits: {others}." if fits else ""]
             raise ValueError(" ".join(filter(None, [self._refusal(x), *remedies])))
 
+    def check_range(self, least, greatest):
+        """Refuses data that reach beyond the support.
+
+        Args:
+            least: Least value of all elements of all examples, a float.
+            greatest: Greatest value of them.
+
+        Raises:
+            ValueError: If one of them lies outside the support.
+        """
+        self.check_data(np.array([least, greatest], np.float32))
+
     def check_missing(self, x=None):
         """Refuses missing values, where they would count in spite of being left out of log p(x).
 

@@ -201,8 +201,6 @@ class MixedLayer(DistributionLayer, name="mixed"):
 
     def _in_support(self, x):
         x = np.asarray(x, np.float32)
-        if x.shape[-1:] != self.event_shape:
-            return True  # the range of a data set, which says nothing of its columns
         groups = all(
             layer._in_support(np.stack(self._values(layer, places, x), axis=-1))
             for layer, places in self._groups
@@ -211,6 +209,9 @@ class MixedLayer(DistributionLayer, name="mixed"):
         return groups and all(
             np.all((one == 0) | (one == 1)) and np.all(one.sum(axis=-1) == 1) for one in categories
         )
+
+    def check_range(self, least, greatest):
+        """Refuses nothing: the range of all columns together says nothing of one."""
 
     def check_missing(self, x=None):
         """Refuses missing values where the likelihood of a column does, and parts of categories."""

@@ -110,7 +110,7 @@ def ratio(sums, counts):
 
     Examples:
         >>> ratio([1.0, 2.0, 6.0], [1, 1, 2])
-        (2.25, 0.5728...)
+        (2.25, 0.6027...)
     """
     sums, counts = np.float64(sums), np.float64(counts)
     num, elements = len(sums), counts.sum()

@@ -86,9 +86,10 @@ def bracket(model, num_examples, *, num_steps, seed=0, on_steps=None):
     """
     root = noise.seed_of(Stream.ANNEALING, seed)
     given = {"betas": annealing.temperatures(num_steps), "on_steps": on_steps}
+    size = -(-num_examples // _num_parts(num_examples))
     parts = [
-        _bracket(model, root, slice(start, start + _AT_ONCE), num_examples, given)
-        for start in range(0, num_examples, _AT_ONCE)
+        _bracket(model, root, slice(start, start + size), num_examples, given)
+        for start in range(0, num_examples, size)
     ]
     return {name: tf.concat([part[name] for part in parts], axis=0) for name in parts[0]}
 
@@ -100,7 +101,11 @@ def num_steps_of(num_examples, num_steps):
         num_examples: As in `tightness`.
         num_steps: As in `tightness`.
     """
-    return 3 * num_steps * -(-num_examples // _AT_ONCE)
+    return 3 * num_steps * _num_parts(num_examples)
+
+
+def _num_parts(num_examples):
+    return -(-num_examples // _AT_ONCE)
 
 
 def _bracket(model, root, rows, num_examples, given):

@@ -61,7 +61,7 @@ def train(
         epochs: Passes over the training split, those of the checkpoint included.
         batch_size: Examples a step.
         learning_rate: Of Adam, at the first step.
-        learning_rate_schedule: One of `rates.SCHEDULES`.
+        learning_rate_schedule: Spec of one of `rates.SCHEDULES`.
         adam_epsilon: What Adam adds to the root of the second moment before it divides by it.
         seed: Int; order and noise of the data follow from it.
         clip_norm: Largest norm of the gradient of all weights together, or None.

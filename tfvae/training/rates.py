@@ -47,10 +47,15 @@ def make(schedule, learning_rate, steps):
     if spec.name == "stages":
         boundaries, values = stages(learning_rate, steps)
         return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
-    cycles = {**SCHEDULES["cosine"], **spec.options}["cycles"]
-    if cycles == 1:  # it stays at 0 after the last step, where a cycle would begin anew
+    cycles = spec.options.get("cycles", 1)
+    if cycles == 1:
         return keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    return keras.optimizers.schedules.CosineDecayRestarts(learning_rate, steps / cycles, t_mul=1.0)
+    if cycles > steps:
+        raise ValueError(f"A cycle is a step at least. Received {schedule!r} for {steps} steps.")
+    # Longer by a hair, which float32 can tell: at the end of a cycle, and of the run, the rate is
+    # the last one of that cycle and not the first of another.
+    period = steps / cycles * (1 + 1e-6)
+    return keras.optimizers.schedules.CosineDecayRestarts(learning_rate, period, t_mul=1.0)
 
 
 def parse(schedule):
@@ -66,8 +71,8 @@ def parse(schedule):
         ValueError: If the schedule or an option is unknown or out of range.
 
     Examples:
-        >>> str(parse("cosine( cycles = 2 )"))
-        'cosine(cycles=2)'
+        >>> str(parse("cosine(cycles = 2)")), str(parse("cosine(cycles=1)"))
+        ('cosine(cycles=2)', 'cosine')
     """
     spec = components.read(schedule)
     known = SCHEDULES.get(spec.name)
@@ -78,7 +83,8 @@ def parse(schedule):
             have = f"the option {', '.join(known)}" if known else "no options"
             raise ValueError(f"The schedule `{spec.name}` has {have}. Received {schedule!r}.")
         check_count(name, value)
-    return spec
+    differing = {name: value for name, value in spec.options.items() if value != known[name]}
+    return components.Spec(spec.name, differing)
 
 
 def describe(schedule, learning_rate, steps):
@@ -88,9 +94,8 @@ def describe(schedule, learning_rate, steps):
         >>> describe("constant", 1e-3, 60), describe("cosine", 1e-3, 60)
         ('0.001', '0.001, cosine over 60 steps')
     """
-    return str(learning_rate) + (
-        "" if schedule == "constant" else f", {schedule} over {steps} steps"
-    )
+    spec = str(parse(schedule))
+    return str(learning_rate) + ("" if spec == "constant" else f", {spec} over {steps} steps")
 
 
 def stages(learning_rate, steps):
