@@ -1,10 +1,15 @@
 """The count of active latents while a model learns, and what is said when most are idle."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
+from sources import build
 
 import tfvae
+from tfvae.training import logs as written
+from tfvae.training import loop
 from tfvae.training.latents import ActiveLatents
 
 X = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
@@ -44,3 +49,14 @@ def test_most_of_them_idle_is_said_once_after_a_quarter_of_the_epochs():
 def test_nothing_is_said_at_the_end_or_of_an_autoencoder(epochs, options):
     _, said = counted(epochs, active=0, **options)
     assert said == []
+
+
+def test_a_run_has_them_in_its_curves_and_says_that_it_collapses(tmp_path, capsys):
+    vae = tfvae.VAE((2,), 4, network="mlp(hidden=())", likelihood="normal")
+    vae.encoder.set_weights([np.zeros_like(weight) for weight in vae.encoder.get_weights()])
+    vae.compile = functools.partial(vae.compile, run_eagerly=True)
+    data = build("synthetic(kind='moons', num=60)")
+    loop.train(vae, data, tmp_path, epochs=4, batch_size=50, learning_rate=1e-9)
+    assert "After epoch 1: The posterior has collapsed" in capsys.readouterr().out
+    records = written.read_metrics(tmp_path / "metrics.jsonl")
+    assert [record["validation"]["active_latents"] for record in records] == [0] * 4
