@@ -104,7 +104,7 @@ def _schedule(text):
     try:
         return str(rates.parse(text))
     except ValueError as error:
-        raise cli.argparse.ArgumentTypeError(str(error)) from error
+        raise cli.argparse.ArgumentTypeError(str(error).removesuffix(".")) from error
 
 
 def make_parser():

@@ -155,6 +155,18 @@ def test_a_difference_to_a_model_that_has_been_trained_on_is_dropped(evaluated, 
     assert "against" not in records.joined(new, [old])
 
 
+def test_what_is_not_finite_is_null_in_the_file_and_nothing_in_the_tables(evaluated, tmp_path):
+    _, _, report = evaluated
+    tightness = {**report["tightness"], "gap": float("inf")}
+    broken = {**report, "elbo": float("-inf"), "tightness": tightness}
+    evaluate._add(broken, tmp_path / evaluate.REPORT)
+    (found,) = evaluate.read_reports(tmp_path / evaluate.REPORT)
+    assert found["elbo"] is found["tightness"]["gap"] is None
+    rows = {row[0]: row[1] for table in tables.tables_of(found) for row in table.rows}
+    assert rows["gap of the two"] == ""
+    assert "Infinity" not in page.page("a run", broken, tables.tables_of(broken), {})
+
+
 class Balanced(html.parser.HTMLParser):
     """Follows the tags of a page: those that are opened are closed, in order."""
 

@@ -398,6 +398,15 @@ def test_anomalies_that_are_binarized_otherwise_are_said_to_be(run, capsys):
         assert ("their binarization is `threshold" in shown) == (how == "threshold")
 
 
+def test_anomalies_are_in_the_support_as_far_as_all_of_them_reach(run, monkeypatch):
+    spec = SHAPES.replace(")", ", binarize='static')")
+    vae, dataset = runs.open_run(run).model(), build(spec)
+    anomalies.groups(vae, dataset, "test", (), spec)
+    monkeypatch.setattr(type(dataset), "value_range", lambda _: (0.0, 7.0))  # of a later example
+    with pytest.raises(cli.UsageError, match="Received data with values from 0 to 7"):
+        anomalies.groups(vae, dataset, "test", (), spec)
+
+
 def test_pictures_made_anew_are_those_of_the_data_set():
     dataset = build(SHAPES)
     x = np.concatenate(list(dataset.split("test", 50)))

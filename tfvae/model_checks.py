@@ -214,8 +214,8 @@ def check_support(model, x):
         lacks = np.isnan(some).reshape(len(some), -1).any(axis=1)
         if lacks.any() and not model.mask_missing:
             raise ValueError(
-                f"Examples are numbers. Received NaN in {lacks.sum():,} of {len(some):,}. Fill in "
-                f"what is missing, or leave it out of the likelihood: "
+                f"Examples are numbers. Received NaN in the one at {start + lacks.argmax()}. Fill "
+                f"in what is missing, or leave it out of the likelihood: "
                 f"`VAE(..., mask_missing=True)`."
             )
         model.likelihood_layer.check_data(some[~lacks])

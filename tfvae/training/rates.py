@@ -51,7 +51,10 @@ def make(schedule, learning_rate, steps):
     if cycles == 1:
         return keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     if cycles > steps:
-        raise ValueError(f"A cycle is a step at least. Received {schedule!r} for {steps} steps.")
+        raise ValueError(
+            f"A cycle is a step at least. Received {schedule!r} for {steps} steps. Take fewer "
+            f"cycles, or more epochs."
+        )
     # Longer by a hair, which float32 can tell: at the end of a cycle, and of the run, the rate is
     # the last one of that cycle and not the first of another.
     period = steps / cycles * (1 + 1e-6)
